@@ -1,0 +1,125 @@
+package blocks
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+)
+
+// renameTries bounds the attempts at a rename while others change the target at the same time.
+const renameTries = 8
+
+// errGone says that the directory that holds the target isn't where it was.
+var errGone = errors.New("the destination directory was moved or removed")
+
+// putInPlace gives the content the target's name, in one step wherever the file system can. What had the name is put aside in
+// the partial directory.
+func (l *Lock) putInPlace(dir bool) error {
+	if err := l.parentThere(); err != nil {
+		return err
+	}
+	parent, err := l.parent.Open(".")
+	if err != nil {
+		return err
+	}
+	defer parent.Close()
+	for range renameTries {
+		err = l.rename(parent, dir)
+		// Without a lock the last rename wins, so what turned up or went between two steps is only another round.
+		if !l.shared || !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	return err
+}
+
+// parentThere tells whether the target's directory still has its path.
+func (l *Lock) parentThere() error {
+	now, err := os.Stat(l.parent.Name())
+	if err == nil {
+		var was fs.FileInfo
+		if was, err = l.parent.Stat("."); err == nil && os.SameFile(now, was) {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: %s", errGone, l.parent.Name())
+}
+
+// rename is one attempt.
+func (l *Lock) rename(parent *os.File, dir bool) error {
+	fi, err := l.parent.Lstat(l.name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		err = renameNew(l.handle, contentName, parent, l.name)
+		if errors.Is(err, errors.ErrUnsupported) {
+			err = l.parent.Rename(path.Join(l.partial, contentName), l.name)
+		}
+		return err
+	case err != nil:
+		return err
+	case !dir && !fi.IsDir():
+		return l.parent.Rename(path.Join(l.partial, contentName), l.name)
+	}
+	return l.replace(parent, fi)
+}
+
+// replace swaps content and target, one of which at least is a directory.
+func (l *Lock) replace(parent *os.File, old fs.FileInfo) error {
+	if err := removeTree(l.dir, replacedName); err != nil {
+		return err
+	}
+	err := l.swap(parent)
+	if old.IsDir() && errors.Is(err, fs.ErrPermission) && old.Mode().Perm()&0o200 == 0 {
+		// A directory must be writable to be moved: its ".." changes.
+		if e := l.parent.Chmod(l.name, old.Mode().Perm()|0o700); e != nil {
+			return err
+		}
+		if err = l.swap(parent); err != nil {
+			_ = l.parent.Chmod(l.name, old.Mode().Perm())
+		}
+	}
+	return err
+}
+
+// swap exchanges the two, or renames one after the other where that can't be done in one step.
+func (l *Lock) swap(parent *os.File) error {
+	err := exchange(l.handle, contentName, parent, l.name)
+	if err == nil {
+		_ = l.dir.Rename(contentName, replacedName) // or it goes with the partial directory under the other name
+		return nil
+	}
+	if !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	aside := path.Join(l.partial, replacedName)
+	if err := l.parent.Rename(l.name, aside); err != nil {
+		return err
+	}
+	if err := l.parent.Rename(path.Join(l.partial, contentName), l.name); err != nil {
+		return errors.Join(err, l.parent.Rename(aside, l.name))
+	}
+	return nil
+}
+
+// restore undoes a swap that was interrupted between its two steps, and removes what one that wasn't has put aside.
+func (l *Lock) restore() error {
+	if _, err := l.dir.Lstat(replacedName); err != nil {
+		return nil
+	}
+	if _, err := l.parent.Lstat(l.name); errors.Is(err, fs.ErrNotExist) {
+		return l.parent.Rename(path.Join(l.partial, replacedName), l.name)
+	}
+	return removeTree(l.dir, replacedName)
+}
+
+// syncParent flushes the directory that holds the target.
+func (l *Lock) syncParent() error {
+	f, err := l.parent.Open(".")
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Sync()
+}

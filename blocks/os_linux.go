@@ -1,0 +1,88 @@
+package blocks
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// unsupported are a file system's answers to an operation that it doesn't have.
+var unsupported = []error{unix.EOPNOTSUPP, unix.ENOTSUP, unix.ENOSYS, unix.EINVAL, unix.ENOTTY, unix.EXDEV}
+
+// asUnsupported turns these answers into errors.ErrUnsupported.
+func asUnsupported(op string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case isAny(err, unsupported):
+		return errors.ErrUnsupported
+	}
+	return os.NewSyscallError(op, err)
+}
+
+// retry calls f again while a signal interrupts it.
+func retry(f func() error) error {
+	for {
+		if err := f(); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
+
+// freeSpace is what a user without privileges may still write to the file system of f, in bytes.
+func freeSpace(f *os.File) (uint64, error) {
+	var st unix.Statfs_t
+	if err := retry(func() error { return unix.Fstatfs(int(f.Fd()), &st) }); err != nil {
+		return 0, asUnsupported("statfs", err)
+	}
+	if st.Blocks == 0 {
+		return 0, errors.ErrUnsupported // a file system that doesn't count
+	}
+	unit := st.Frsize
+	if unit <= 0 {
+		unit = st.Bsize
+	}
+	return st.Bavail * uint64(unit), nil
+}
+
+// preallocate reserves disk for a range of f, within its size.
+func preallocate(f *os.File, off, n int64) error {
+	return asUnsupported("fallocate", retry(func() error {
+		return unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, off, n)
+	}))
+}
+
+// punchHole makes a range of f zeros that take no space.
+func punchHole(f *os.File, off, n int64) error {
+	return asUnsupported("fallocate", retry(func() error {
+		return unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, off, n)
+	}))
+}
+
+// reflink makes dst share all of src's disk blocks.
+func reflink(dst, src *os.File) error {
+	return asUnsupported("clone", retry(func() error {
+		return unix.IoctlFileClone(int(dst.Fd()), int(src.Fd()))
+	}))
+}
+
+// renameNew renames a to b, which must not exist (fs.ErrExist).
+func renameNew(fromDir *os.File, from string, toDir *os.File, to string) error {
+	return renameat2(fromDir, from, toDir, to, unix.RENAME_NOREPLACE)
+}
+
+// exchange swaps two existing names in one step.
+func exchange(fromDir *os.File, from string, toDir *os.File, to string) error {
+	return renameat2(fromDir, from, toDir, to, unix.RENAME_EXCHANGE)
+}
+
+func renameat2(fromDir *os.File, from string, toDir *os.File, to string, flags uint) error {
+	err := retry(func() error {
+		return unix.Renameat2(int(fromDir.Fd()), from, int(toDir.Fd()), to, flags)
+	})
+	if err = asUnsupported("renameat2", err); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return &os.LinkError{Op: "renameat2", Old: from, New: to, Err: errors.Unwrap(err)}
+	}
+	return err
+}

@@ -1,0 +1,190 @@
+package blocks
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+)
+
+// Errors of reading and writing Blocks.
+var (
+	errNotStored = errors.New("block is not held")
+	errBadSlice  = errors.New("no such slice of a block")
+	errPhase     = errors.New("store takes no blocks any more")
+)
+
+// ReadBlock reads bytes [offset, offset+len(p)) of a held Block, before and after Place. What it reads was right when it was
+// written or checked; whoever passes it on may find by Content.Check that the disk has changed it since, and then Forgets it.
+func (s *Store) ReadBlock(i Index, offset uint32, p []byte) error {
+	s.mu.Lock()
+	held := s.have.Has(i)
+	s.mu.Unlock()
+	if !held {
+		return fmt.Errorf("read block %d: %w", i, errNotStored)
+	}
+	if uint32(i) < s.manifestSpan().Count {
+		return s.content.ReadManifest(i, offset, p)
+	}
+	if err := s.readAt(i, offset, p); err != nil {
+		return fmt.Errorf("read block %d: %w", i, err)
+	}
+	return nil
+}
+
+// readAt reads a slice of a Block of content, held or not.
+func (s *Store) readAt(i Index, offset uint32, p []byte) error {
+	s.io.RLock()
+	defer s.io.RUnlock()
+	if s.phase == closed {
+		return fs.ErrClosed
+	}
+	if n := s.content.BlockLen(i); offset > n || len(p) > int(n-offset) {
+		return fmt.Errorf("%d bytes at %d of %d: %w", len(p), offset, n, errBadSlice)
+	}
+	var few [16]Slice
+	for _, sl := range s.content.Layout().Slices(few[:0], i) {
+		if offset >= sl.Length {
+			offset -= sl.Length
+			continue
+		}
+		n := min(len(p), int(sl.Length-offset))
+		if err := s.readFile(sl.Entry, p[:n], int64(sl.Offset)+int64(offset)); err != nil {
+			return err
+		}
+		p, offset = p[n:], 0
+		if len(p) == 0 {
+			break
+		}
+	}
+	return nil
+}
+
+// readFile fills p from a laid-out file. The caller holds io.
+func (s *Store) readFile(entry int, p []byte, off int64) error {
+	name := s.at.name(s.content.Manifest().Entries[entry].Path)
+	if s.keepsOpen(entry) {
+		return s.files.use(name, func(f *os.File) error { return readFullAt(f, p, off) })
+	}
+	f, _, err := openRegular(s.at.root, name, os.O_RDONLY)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return readFullAt(f, p, off)
+}
+
+// readFullAt fills p or fails.
+func readFullAt(f *os.File, p []byte, off int64) error {
+	n, err := f.ReadAt(p, off)
+	switch {
+	case n == len(p):
+		return nil
+	case err == io.EOF:
+		return &fs.PathError{Op: "read", Path: f.Name(), Err: io.ErrUnexpectedEOF}
+	}
+	return err
+}
+
+// keepsOpen tells whether a file stays open between uses: a large one, of which many Blocks are asked, and a single one, whose
+// name changes under us. Small ones are written once and read seldom.
+func (s *Store) keepsOpen(entry int) bool {
+	return s.single || s.content.Manifest().Entries[entry].Size > uint64(s.content.Header().BlockSize)
+}
+
+// WriteBlock writes a whole verified Block, its nodes and its bit. After an error, which names the path, the Block isn't held.
+// A Block that is held already isn't written again.
+func (s *Store) WriteBlock(i Index, p []byte) error {
+	if !s.wanted.Has(i) || len(p) != int(s.content.BlockLen(i)) {
+		return fmt.Errorf("write block %d, %d bytes: %w", i, len(p), errBadSlice)
+	}
+	one := &s.writing[int(i)%len(s.writing)]
+	one.Lock()
+	defer one.Unlock()
+	s.mu.Lock()
+	held := s.have.Has(i)
+	s.mu.Unlock()
+	if held {
+		return nil
+	}
+	s.io.RLock()
+	defer s.io.RUnlock()
+	if s.phase != receiving {
+		return fmt.Errorf("write block %d: %w", i, errPhase)
+	}
+	var few [16]Slice
+	for _, sl := range s.content.Layout().Slices(few[:0], i) {
+		if err := s.writeFile(sl, p[:sl.Length]); err != nil {
+			return fmt.Errorf("write block %d: %w", i, err)
+		}
+		p = p[sl.Length:]
+	}
+	return s.hold(i)
+}
+
+// hold records a Block that is verified at its place on the disk.
+func (s *Store) hold(i Index) error {
+	if s.journal != nil {
+		if err := s.journal.add(i); err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.have.Set(i)
+	return nil
+}
+
+// Forget takes a Block back whose bytes on the disk turned out not to be right any more. Of the Manifest's, which are in
+// memory, none is forgotten.
+func (s *Store) Forget(i Index) error {
+	if uint32(i) < s.manifestSpan().Count {
+		return nil
+	}
+	s.io.RLock()
+	defer s.io.RUnlock()
+	s.mu.Lock()
+	s.have.Clear(i)
+	s.mu.Unlock()
+	if s.journal == nil || s.phase != receiving {
+		return nil
+	}
+	return s.journal.setBit(i, false)
+}
+
+// writeFile writes a slice of a laid-out file. The caller holds io.
+func (s *Store) writeFile(sl Slice, p []byte) error {
+	e := &s.content.Manifest().Entries[sl.Entry]
+	name := s.at.name(e.Path)
+	if e.Size > uint64(s.content.Header().BlockSize) {
+		return s.files.use(name, func(f *os.File) error {
+			_, err := f.WriteAt(p, int64(sl.Offset))
+			return err
+		})
+	}
+	return writeSmall(s.at.root, name, p)
+}
+
+// writeSmall writes a whole file: a new one, or over one that an earlier run left.
+func writeSmall(root *os.Root, name string, p []byte) (err error) {
+	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		f, err = openOwn(root, name, os.O_WRONLY)
+		if errors.Is(err, errNotRegular) {
+			f, err = createNew(root, name)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if e := f.Close(); err == nil {
+			err = e
+		}
+	}()
+	if _, err = f.WriteAt(p, 0); err != nil {
+		return err
+	}
+	return f.Truncate(int64(len(p)))
+}

@@ -1,0 +1,364 @@
+package blocks
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// sampleTime is the mtime of samples: with nanoseconds, and before 1970 for odd ones.
+const sampleTime = 1_600_000_000_123_456_789
+
+// sample is content in memory: what a seed has.
+type sample struct {
+	content *Content
+	bytes   map[string][]byte // of files, by path
+}
+
+// sampleOf is a directory of files, directories (with a trailing slash) and links (path -> target).
+func sampleOf(t testing.TB, files map[string][]byte, dirs []string, links map[string]string) *sample {
+	t.Helper()
+	kinds := map[string]Entry{"": {Kind: Dir, Mode: 0o755}}
+	parents := func(p string) {
+		for p = path.Dir(p); p != "."; p = path.Dir(p) {
+			if _, ok := kinds[p]; !ok {
+				kinds[p] = Entry{Kind: Dir, Mode: 0o750}
+			}
+		}
+	}
+	for _, d := range dirs {
+		kinds[d] = Entry{Kind: Dir, Mode: 0o711}
+		parents(d)
+	}
+	for p := range files {
+		kinds[p] = Entry{Kind: File, Mode: 0o644 | uint16(len(p)%2)*0o111}
+		parents(p)
+	}
+	for p, l := range links {
+		kinds[p] = Entry{Kind: Symlink, Mode: 0o777, Link: l}
+		parents(p)
+	}
+	return seal(t, kinds, files)
+}
+
+// singleSample is one file.
+func singleSample(t testing.TB, b []byte) *sample {
+	t.Helper()
+	return seal(t, map[string]Entry{"": {Kind: File, Mode: 0o755}}, map[string][]byte{"": b})
+}
+
+// seal makes Content of Entries by path, in the smallest Blocks.
+func seal(t testing.TB, kinds map[string]Entry, files map[string][]byte) *sample {
+	t.Helper()
+	m := &Manifest{Name: "sample"}
+	trees := map[Root]*Tree{}
+	h := Header{BlockSize: MinBlockSize, Dir: kinds[""].Kind == Dir}
+	for p, e := range kinds {
+		e.Path, e.ModTime = p, sampleTime+int64(len(p))
+		if len(p)%5 == 4 {
+			e.ModTime = -1_500_000_001 // before 1970
+		}
+		if e.Kind == File {
+			b := files[p]
+			tree, zeros, err := BuildTree(bytes.NewReader(b), uint64(len(b)), h.BlockSize, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e.Size, e.Root, e.Zeros = uint64(len(b)), tree.Root(), zeros
+			trees[e.Root] = tree
+			h.Bytes += e.Size
+		}
+		m.Entries = append(m.Entries, e)
+	}
+	m.Sort()
+	raw := m.Append(nil)
+	h.Entries, h.ManifestSize, h.ManifestRoot = uint32(len(m.Entries)), uint64(len(raw)), Sum(raw)
+	l, err := NewLayout(m, h.BlockSize, h.ManifestBlocks())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Blocks = l.Blocks()
+	var list []*Tree
+	for _, g := range l.Larges() {
+		list = append(list, trees[m.Entries[g.Entry].Root])
+	}
+	c, err := SealContent(h, m, raw, list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &sample{content: c, bytes: files}
+}
+
+// block is Block i.
+func (s *sample) block(i Index) (b []byte) {
+	for _, sl := range s.content.Layout().Slices(nil, i) {
+		e := s.content.Manifest().Entries[sl.Entry]
+		b = append(b, s.bytes[e.Path][sl.Offset:][:sl.Length]...)
+	}
+	return b
+}
+
+// receiver is Content that knows the Manifest and no more.
+func (s *sample) receiver(t testing.TB) *Content {
+	t.Helper()
+	c := NewContent(s.content.Header())
+	if err := c.LoadManifest(s.content.ManifestBytes()); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Open(); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// treesOf is a TreeFetcher that takes the nodes from a sample.
+type treesOf struct {
+	from, to *Content
+	fail     bool
+
+	mu    sync.Mutex
+	asked []uint32 // guarded by mu
+}
+
+func (f *treesOf) FetchTree(_ context.Context, file uint32) error {
+	f.mu.Lock()
+	f.asked = append(f.asked, file)
+	f.mu.Unlock()
+	if f.fail {
+		return fmt.Errorf("nobody there")
+	}
+	f.to.Tree(file).LoadNodes(f.from.Tree(file).AppendNodes(nil))
+	return nil
+}
+
+// get is one run of a receiver in a test.
+type get struct {
+	t       testing.TB
+	from    *sample
+	c       *Content
+	s       *Store
+	trees   *treesOf
+	had     *Bitfield // what Check said
+	lacked  *Bitfield
+	written int // Blocks
+}
+
+// startGet locks and opens a target and settles the claims. Each claim must be settled once, and no other Index.
+func startGet(t testing.TB, from *sample, cfg StoreConfig) *get {
+	t.Helper()
+	l, err := LockTarget(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &get{t: t, from: from, c: from.receiver(t)}
+	if g.s, err = l.Open(t.Context(), g.c); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { g.s.Close() })
+	g.check()
+	return g
+}
+
+// check runs Check.
+func (g *get) check() {
+	g.t.Helper()
+	g.trees = &treesOf{from: g.from.content, to: g.c}
+	n := g.c.Header().Blocks
+	g.had, g.lacked = NewBitfield(n), NewBitfield(n)
+	type verdict struct {
+		i   Index
+		has bool
+	}
+	said := make(chan verdict, 2*n)
+	err := g.s.Check(g.t.Context(), g.trees,
+		func(i Index) { said <- verdict{i, true} }, func(i Index) { said <- verdict{i, false} })
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	close(said)
+	for v := range said {
+		if g.had.Has(v.i) || g.lacked.Has(v.i) {
+			g.t.Fatalf("block %d settled twice", v.i)
+		}
+		if v.has {
+			g.had.Set(v.i)
+		} else {
+			g.lacked.Set(v.i)
+		}
+	}
+	settled := g.had.Clone()
+	for _, s := range g.lacked.Spans() {
+		settled.SetSpan(s)
+	}
+	if !settled.Equal(g.s.Claims()) {
+		g.t.Fatalf("settled %v of claims %v", settled.Spans(), g.s.Claims().Spans())
+	}
+	for i, ok := g.had.Next(0); ok; i, ok = g.had.Next(i + 1) {
+		g.mustHold(i)
+	}
+}
+
+// mustHold reads a Block and compares it with the original.
+func (g *get) mustHold(i Index) {
+	g.t.Helper()
+	want := g.from.block(i)
+	got := make([]byte, len(want))
+	if err := g.s.ReadBlock(i, 0, got); err != nil {
+		g.t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		g.t.Fatalf("block %d reads wrong bytes", i)
+	}
+}
+
+// lacking lists the Blocks that are to be fetched, in random order.
+func (g *get) lacking(rnd *rand.Rand) (list []Index) {
+	have, want := g.s.Have(), g.c.Layout().Wanted()
+	for i, ok := want.Next(0); ok; i, ok = want.Next(i + 1) {
+		if !have.Has(i) {
+			list = append(list, i)
+		}
+	}
+	rnd.Shuffle(len(list), func(a, b int) { list[a], list[b] = list[b], list[a] })
+	return list
+}
+
+// fetch moves Blocks from the sample, verified by Proofs.
+func (g *get) fetch(list ...Index) {
+	g.t.Helper()
+	for _, i := range list {
+		b := g.from.block(i)
+		proof, ok := g.from.content.Proof(nil, i, 0, uint32(len(b)), b, nil)
+		if !ok {
+			g.t.Fatalf("no proof of block %d", i)
+		}
+		if err := g.c.Verify(i, 0, b, proof); err != nil {
+			g.t.Fatal(err)
+		}
+		if err := g.s.WriteBlock(i, b); err != nil {
+			g.t.Fatal(err)
+		}
+		g.written++
+	}
+}
+
+// finish fetches the rest, places and closes.
+func (g *get) finish() {
+	g.t.Helper()
+	g.fetch(g.lacking(rand.New(rand.NewPCG(1, 2)))...)
+	if err := g.s.Place(g.t.Context()); err != nil {
+		g.t.Fatal(err)
+	}
+	have := g.s.Have()
+	for i, ok := have.Next(Index(g.c.Header().ManifestBlocks())); ok; i, ok = have.Next(i + 1) {
+		g.mustHold(i)
+	}
+	if err := g.s.Close(); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
+// mustEqual compares a target with the sample: kinds, bytes, modes (less umask), times, links, and nothing else there.
+func (s *sample) mustEqual(t testing.TB, target string, umask fs.FileMode) {
+	t.Helper()
+	seen := 0
+	byPath := map[string]Entry{}
+	for _, e := range s.content.Manifest().Entries {
+		byPath[e.Path] = e
+	}
+	err := filepath.Walk(target, func(p string, fi fs.FileInfo, err error) error {
+		if err != nil {
+			return err
+		}
+		name := strings.TrimPrefix(strings.TrimPrefix(p, target), "/")
+		e, ok := byPath[name]
+		if !ok {
+			t.Errorf("%q is extra", name)
+			return nil
+		}
+		seen++
+		if fi.ModTime().UnixNano() != e.ModTime {
+			t.Errorf("%q: mtime %d, want %d", name, fi.ModTime().UnixNano(), e.ModTime)
+		}
+		if e.Kind != Symlink && fi.Mode()&^fs.ModeDir != fs.FileMode(e.Mode)&^umask {
+			t.Errorf("%q: mode %v, want %o", name, fi.Mode(), e.Mode)
+		}
+		switch e.Kind {
+		case Dir:
+			if !fi.IsDir() {
+				t.Errorf("%q is no directory", name)
+			}
+		case Symlink:
+			if l, err := os.Readlink(p); err != nil || l != e.Link {
+				t.Errorf("%q links to %q, %v", name, l, err)
+			}
+		case File:
+			b, err := os.ReadFile(p)
+			if err != nil || !bytes.Equal(b, s.bytes[name]) || Sum(b) != e.Root {
+				t.Errorf("%q: wrong bytes, %v", name, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if seen != len(byPath) {
+		t.Errorf("%d entries of %d", seen, len(byPath))
+	}
+}
+
+// mustBeClean checks that a directory holds nothing but the named.
+func mustBeClean(t testing.TB, dir string, names ...string) {
+	t.Helper()
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range list {
+		got = append(got, e.Name())
+	}
+	if fmt.Sprint(got) != fmt.Sprint(names) {
+		t.Errorf("%s holds %q, want %q", dir, got, names)
+	}
+}
+
+// zeroed returns b with some Blocks zero.
+func zeroed(b []byte, blocks ...int) []byte {
+	for _, k := range blocks {
+		clear(b[k*MinBlockSize : min(len(b), (k+1)*MinBlockSize)])
+	}
+	return b
+}
+
+// richSample has one of everything.
+func richSample(t testing.TB) *sample {
+	big := zeroed(noise(9*MinBlockSize+77, 1), 3, 4, 9)
+	return sampleOf(t, map[string][]byte{
+		"big":            big,
+		"copy of big":    big,
+		"all zero":       make([]byte, 5*MinBlockSize),
+		"empty":          {},
+		"one":            {7},
+		"block":          noise(MinBlockSize, 2),
+		"block and one":  noise(MinBlockSize+1, 3),
+		"sub/new\nline":  noise(100, 4),
+		"sub/ünï ☃":      noise(5000, 5),
+		"sub/a/b/c/deep": noise(12000, 6),
+		"sub/copy":       noise(100, 4),
+		"sub/empty too":  {},
+		"sub-":           noise(9000, 7),
+		"zeros":          make([]byte, 300),
+	}, []string{"hollow", "hollow/inner", "z"}, map[string]string{
+		"link": "big", "sub/up": "../one", "sub/dangling": "nowhere", "sub/a/dir": "../../hollow",
+	})
+}

@@ -1,0 +1,145 @@
+package swarm
+
+import (
+	"time"
+
+	"p2pcp/blocks"
+)
+
+// A peer that owes us bytes and sends none for overdueMin, or overdueGaps times its usual pause if that is longer, is overdue.
+const (
+	overdueMin  = 1 * time.Second
+	overdueNew  = 2 * time.Second // before it ever sent anything
+	overdueMax  = 10 * time.Second
+	overdueGaps = 4
+	penaltyMin  = 1 * time.Second // out after having been overdue for nothing; doubles
+	penaltyMax  = 30 * time.Second
+)
+
+// Duplicates: the last Blocks are asked for twice where the first source is slower by slowFactor and would take at least
+// slowMin. At most one Block in dupShare is.
+const (
+	slowFactor = 2
+	slowMin    = 60 * time.Millisecond
+	dupShare   = 100
+)
+
+// measure smooths the peers' rates, over about half a second of Ticks.
+func (c *Core) measure() {
+	for _, p := range c.peers {
+		if p.recent == 0 && !p.owes() {
+			continue
+		}
+		rate := float64(p.recent) / tickTime.Seconds()
+		if p.rate == 0 {
+			p.rate = rate
+		} else {
+			p.rate += (rate - p.rate) / 10
+		}
+		p.recent = 0
+	}
+}
+
+// tickTime is how far Ticks are apart.
+const tickTime = 50 * time.Millisecond
+
+// findOverdue looks for peers that owe us something and are silent: what they owe may be asked of others. It isn't
+// cancelled: who finishes first wins.
+func (c *Core) findOverdue() {
+	for _, p := range c.peers {
+		if p.overdue || !p.owes() || c.now-p.moved < p.patience() {
+			continue
+		}
+		p.overdue = true
+		for k := range p.reqs {
+			if r := &p.reqs[k]; !r.arrived && !r.late {
+				r.late = true
+				c.late[r.index]++
+				c.choose(r.index)
+			}
+		}
+		c.wakeAll()
+	}
+}
+
+// patience is how long p may be silent.
+func (p *peer) patience() time.Duration {
+	if p.gap == 0 {
+		return overdueNew
+	}
+	return min(max(overdueGaps*p.gap, overdueMin), overdueMax)
+}
+
+// punctual ends that p is overdue: it moves again.
+func (c *Core) punctual(p *peer) {
+	if !p.overdue {
+		return
+	}
+	p.overdue = false
+	for k := range p.reqs {
+		if r := &p.reqs[k]; r.late {
+			r.late = false
+			c.late[r.index]--
+			c.choose(r.index)
+		}
+	}
+	c.wake(p)
+}
+
+// excuse ends that p is overdue because it owes nothing any more; it is left alone for a while.
+func (c *Core) excuse(p *peer) {
+	p.overdue = false
+	p.penalty = min(max(2*p.penalty, penaltyMin), penaltyMax)
+	p.busyUntil = c.now + p.penalty
+}
+
+// duplicate finds, when nothing is left to be asked for, the Block in flight that p would bring soonest before its
+// present source.
+func (c *Core) duplicate(p *peer) (blocks.Index, bool) {
+	if c.pick.atLeast(1) > 0 || !c.opened || c.dups >= c.wanted.Count()/dupShare+1 {
+		return 0, false
+	}
+	need := c.expected(p, c.cfg.BlockSize) + p.delay
+	worst := max(slowFactor*need, slowMin)
+	var found blocks.Index
+	ok := false
+	for _, q := range c.peers {
+		if q == p {
+			continue
+		}
+		ahead := uint32(0)
+		for k := range q.reqs {
+			r := &q.reqs[k]
+			if r.arrived {
+				continue
+			}
+			ahead += r.left()
+			if c.flight[r.index] > 1 || !p.have.Has(r.index) {
+				continue
+			}
+			if t := max(c.expected(q, ahead), c.now-q.moved); t > worst {
+				worst, found, ok = t, r.index, true
+			}
+		}
+	}
+	return found, ok
+}
+
+// expected is how long p needs for so many bytes: at the rate of all, if its own isn't known.
+func (c *Core) expected(p *peer, bytes uint32) time.Duration {
+	rate := p.rate
+	if rate <= 0 {
+		n := 0
+		for _, q := range c.peers {
+			if q.rate > 0 {
+				rate += q.rate
+				n++
+			}
+		}
+		if n == 0 {
+			return time.Hour
+		}
+		rate /= float64(n)
+	}
+	return time.Duration(min(float64(bytes)/rate, 3600) * float64(time.Second))
+}

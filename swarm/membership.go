@@ -1,0 +1,244 @@
+package swarm
+
+import (
+	"net/netip"
+	"time"
+
+	"p2pcp/blocks"
+)
+
+// member is a process in the swarm, met or heard of.
+type member struct {
+	name     string
+	addr     netip.AddrPort // where it can be dialled; invalid or port 0: it can't
+	seed     bool
+	sessions int // live
+	complete bool
+	banned   bool
+	gone     bool          // left or dead, says gossip
+	dialing  bool          // a Dial was ordered and nothing came of it yet
+	next     time.Duration // not dialled before
+	backoff  time.Duration
+	tried    time.Duration // when the last Dial was ordered
+	wrong    []blocks.Index
+}
+
+// Dialling.
+const (
+	backoffMin  = 200 * time.Millisecond
+	backoffMax  = 5 * time.Second
+	dialDelay   = 100 * time.Millisecond // the higher name of two waits so long for the lower one's dial
+	dialPatient = 10 * time.Second       // after which a Dial that nothing came of is forgotten
+	maxDials    = 16                     // under way
+	settled     = 10 * time.Second       // a session that lasted so long clears the backoff
+)
+
+// sentBad counts a wrong Block; true if there have been too many different ones.
+func (m *member) sentBad(i blocks.Index) bool {
+	for _, w := range m.wrong {
+		if w == i {
+			return false
+		}
+	}
+	m.wrong = append(m.wrong, i)
+	return len(m.wrong) >= badLimit
+}
+
+// memberOf finds or makes the Member that an Event names.
+func (c *Core) memberOf(ev Event) *member {
+	m := c.byName[ev.Member]
+	if m == nil {
+		m = &member{name: ev.Member}
+		c.byName[m.name] = m
+		c.members = append(c.members, m)
+	}
+	if ev.Addr.IsValid() && ev.Addr.Port() != 0 {
+		m.addr = ev.Addr
+	}
+	m.seed = m.seed || ev.Seed
+	m.gone = false
+	return m
+}
+
+func (c *Core) memberUp(ev Event) {
+	if ev.Member == c.cfg.Self || ev.Member == "" {
+		return
+	}
+	known := c.byName[ev.Member] != nil
+	m := c.memberOf(ev)
+	if !known && (c.cfg.Seed || m.name < c.cfg.Self) {
+		m.next = c.now + dialDelay
+	}
+	c.dialMore()
+}
+
+func (c *Core) memberGone(name string) {
+	m := c.byName[name]
+	if m == nil {
+		return
+	}
+	m.gone = true
+	c.undial(m)
+	if m.sessions == 0 && !m.banned {
+		c.removeMember(m)
+	}
+}
+
+func (c *Core) removeMember(m *member) {
+	delete(c.byName, m.name)
+	for k, o := range c.members {
+		if o == m {
+			last := len(c.members) - 1
+			c.members[k] = c.members[last]
+			c.members = c.members[:last]
+			return
+		}
+	}
+}
+
+func (c *Core) dialFailed(name string) {
+	m := c.byName[name]
+	if m == nil {
+		return
+	}
+	c.undial(m)
+	m.retryLater(c.now)
+}
+
+func (m *member) retryLater(now time.Duration) {
+	m.backoff = min(max(2*m.backoff, backoffMin), backoffMax)
+	m.next = max(m.next, now+m.backoff)
+}
+
+func (c *Core) undial(m *member) {
+	if m.dialing {
+		m.dialing = false
+		c.dialing--
+	}
+}
+
+// limit is how many sessions we take.
+func (c *Core) limit() int { return max(c.cfg.FullMesh, c.cfg.Degree+c.cfg.Degree/4) }
+
+// admit makes room for a new session, or drops it.
+func (c *Core) admit(p *peer) bool {
+	if len(c.peers) < c.limit() || c.dropUseless() {
+		return true
+	}
+	c.order(Action{Kind: Drop, Peer: p.id, Text: "full"})
+	return false
+}
+
+// dropUseless ends a session between two that are complete, when there are more than Degree.
+func (c *Core) dropUseless() bool {
+	if len(c.peers) <= c.cfg.Degree || !c.satisfied() {
+		return false
+	}
+	for _, p := range c.peers {
+		if c.complete(p) && len(p.sends) == 0 {
+			c.order(Action{Kind: Drop, Peer: p.id, Text: "both complete"})
+			c.peerDown(p)
+			return true
+		}
+	}
+	return false
+}
+
+// satisfied tells whether we need nothing from anybody.
+func (c *Core) satisfied() bool {
+	return c.cfg.Seed || (c.opened && (c.missing == 0 || c.placed))
+}
+
+// joined enters a new session into its member's record.
+func (c *Core) joined(p *peer) {
+	m := p.m
+	p.dialed = m.dialing
+	c.undial(m)
+	if p.dialed {
+		c.dialed++
+	}
+	m.sessions++
+	m.complete = c.complete(p)
+	p.open = c.cfg.Seed && p.have != nil && c.hasManifest(p)
+}
+
+// part takes a session that is down out of its member's record.
+func (c *Core) part(p *peer) {
+	m := p.m
+	if p.dialed {
+		c.dialed--
+	}
+	m.sessions--
+	m.complete = c.complete(p)
+	if c.now-p.up > settled {
+		m.backoff = 0
+	}
+	m.retryLater(c.now)
+	if m.gone && m.sessions == 0 && !m.banned {
+		c.removeMember(m)
+	}
+}
+
+// dialMore dials whom we lack: everybody up to FullMesh members, beyond that random ones until we have dialled half of Degree. As
+// long as the Manifest is incomplete a seed's session is wanted in any case. Who needs nothing dials only those that do.
+func (c *Core) dialMore() {
+	if c.phase == draining || (c.satisfied() && !c.cfg.Seed) || len(c.members) == 0 {
+		return
+	}
+	want := maxDials - c.dialing
+	if len(c.members) >= c.cfg.FullMesh {
+		want = min(want, c.cfg.Degree/2-c.dialed-c.dialing, c.limit()-len(c.peers)-c.dialing)
+		if c.wantsSeed() {
+			c.dialSome(1, true)
+		}
+	}
+	c.dialSome(want, false)
+}
+
+// wantsSeed tells whether the Manifest is incomplete and no seed is there or on its way.
+func (c *Core) wantsSeed() bool {
+	if c.opened || c.phase != fetching {
+		return false
+	}
+	for _, m := range c.members {
+		if m.seed && (m.sessions > 0 || m.dialing) {
+			return false
+		}
+	}
+	return true
+}
+
+// dialSome dials up to want members that may be dialled, from a random one on.
+func (c *Core) dialSome(want int, seeds bool) {
+	if want <= 0 {
+		return
+	}
+	off := c.rng.IntN(len(c.members))
+	for k := range c.members {
+		m := c.members[(k+off)%len(c.members)]
+		if m.dialing && c.now-m.tried > dialPatient {
+			c.undial(m)
+		}
+		if (seeds && !m.seed) || !c.dialable(m) {
+			continue
+		}
+		m.dialing, m.tried = true, c.now
+		c.dialing++
+		c.order(Action{Kind: Dial, Member: m.name, Addr: m.addr})
+		if want--; want == 0 {
+			return
+		}
+	}
+}
+
+func (c *Core) dialable(m *member) bool {
+	switch {
+	case m.sessions > 0, m.dialing, m.banned, m.gone, c.now < m.next:
+		return false
+	case !m.addr.IsValid(), m.addr.Port() == 0:
+		return false
+	case c.cfg.Seed && (m.seed || m.complete):
+		return false
+	}
+	return true
+}

@@ -1,0 +1,288 @@
+package swarm
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"p2pcp/blocks"
+	"p2pcp/swarm/wire"
+)
+
+// before does what must be true when the core sees the Event.
+func (s *Swarm) before(e Event) {
+	if e.Kind != PeerUp {
+		return
+	}
+	s.mu.Lock()
+	ss := s.sessions[e.Peer]
+	var missed []blocks.Span
+	if ss != nil && s.have != nil {
+		missed = spansNotIn(s.have, ss.told)
+		ss.told = nil
+	}
+	ss.setLive()
+	s.mu.Unlock()
+	if len(missed) > 0 {
+		pushHave(ss, missed)
+	}
+}
+
+// after does what follows an Event once the core has seen it.
+func (s *Swarm) after(e Event) {
+	if e.Kind == PeerUp && e.Addr.Port() != 0 {
+		s.loop.gossip = append(s.loop.gossip, wire.Peer{Seed: e.Seed, Member: e.Member, Addr: e.Addr})
+		s.armFlush()
+	}
+}
+
+// perform carries out one Action. It never blocks.
+func (s *Swarm) perform(a Action) {
+	switch a.Kind {
+	case Announce:
+		s.announce(a.Index)
+	case Withdraw:
+		s.withdraw(a.Index)
+	case Dial:
+		s.spawn(func() { s.dialMember(a.Member, a.Addr) })
+	case Open:
+		s.spawn(s.open)
+	case Place:
+		s.spawn(s.place)
+	case Done:
+		s.loop.done, s.loop.err = true, a.Err
+	default:
+		s.mu.Lock()
+		ss := s.sessions[a.Peer]
+		if a.Kind == Drop && a.Ban && ss != nil {
+			s.banned[ss.member] = true
+		}
+		s.mu.Unlock()
+		if ss != nil {
+			ss.perform(a)
+		}
+	}
+}
+
+// perform carries out an Action that concerns one session.
+func (ss *session) perform(a Action) {
+	req := wire.Request{Index: a.Index, Offset: a.Offset, Length: a.Length}
+	if c := ss.s.Content(); c != nil && a.Length == 0 {
+		req.Length = c.BlockLen(a.Index) // the core asks for whole Blocks without knowing their length
+	}
+	switch a.Kind {
+	case Ask:
+		ss.expect(a.Index, a.Offset)
+		ss.push(func(b []byte) []byte { return req.Append(b) })
+	case Any:
+		ss.push(func(b []byte) []byte { return wire.AppendByte(b, wire.TAny, byte(min(a.Count, 255))) })
+	case Grant:
+		ss.push(func(b []byte) []byte { return wire.AppendIndex(b, wire.TGrant, a.Index) })
+		ss.queueSend(req)
+	case Send:
+		ss.queueSend(req)
+	case Refuse:
+		ss.push(func(b []byte) []byte {
+			return wire.Refuse{Index: a.Index, Offset: a.Offset, Reason: byte(a.Reason)}.Append(b)
+		})
+	case Offer:
+		ss.push(func(b []byte) []byte { return wire.AppendEmpty(b, wire.TOffer) })
+	case Cancel:
+		ss.unexpect(a.Index, a.Offset)
+		ss.push(func(b []byte) []byte { return wire.Cancel{Index: a.Index, Offset: a.Offset}.Append(b) })
+	case StopSend:
+		ss.stopSend(a.Index, a.Offset)
+	case Reject:
+		ss.push(func(b []byte) []byte { return wire.AppendIndex(b, wire.TReject, a.Index) })
+	case Drop:
+		ss.drop(a.Ban, a.Text)
+	default:
+		panic(fmt.Sprintf("swarm: action %d is not a session's", a.Kind))
+	}
+}
+
+// announce queues a HAVE to every session.
+func (s *Swarm) announce(i blocks.Index) {
+	s.mu.Lock()
+	s.have.Set(i)
+	s.mu.Unlock()
+	s.loop.pending = append(s.loop.pending, i)
+	s.armFlush()
+}
+
+// withdraw takes a Block back from every session at once.
+func (s *Swarm) withdraw(i blocks.Index) {
+	s.flushHave()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.have.Clear(i)
+	for _, ss := range s.sessions {
+		ss.push(func(b []byte) []byte { return wire.AppendIndex(b, wire.TWithdraw, i) })
+	}
+}
+
+func (s *Swarm) armFlush() {
+	if !s.loop.armed {
+		s.loop.armed = true
+		s.loop.flush.Reset(haveDelay)
+	}
+}
+
+// flushHave sends the HAVEs and PEERS that have gathered.
+func (s *Swarm) flushHave() {
+	s.loop.armed = false
+	spans, peers := spansOf(s.loop.pending), s.loop.gossip
+	s.loop.pending, s.loop.gossip = s.loop.pending[:0], nil
+	if len(spans) == 0 && len(peers) == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, ss := range s.sessions {
+		if !ss.live {
+			continue // it learns all that was announced when it comes alive
+		}
+		if len(spans) > 0 {
+			pushHave(ss, spans)
+		}
+		ss.tellPeers(peers)
+	}
+}
+
+// maxRuns keeps a HAVE frame below its limit: two uvarints of at most 5 bytes each.
+const maxRuns = 64 << 10 / 10
+
+// pushHave queues the spans, in as many frames as they need.
+func pushHave(ss *session, spans []blocks.Span) {
+	for part := range slices.Chunk(spans, maxRuns) {
+		ss.push(func(b []byte) []byte { return wire.AppendHave(b, part) })
+	}
+}
+
+// spansOf sorts list and joins it into runs; duplicates count once.
+func spansOf(list []blocks.Index) []blocks.Span {
+	slices.Sort(list)
+	var spans []blocks.Span
+	for _, i := range slices.Compact(list) {
+		if n := len(spans); n > 0 && spans[n-1].First+spans[n-1].Count == uint32(i) {
+			spans[n-1].Count++
+			continue
+		}
+		spans = append(spans, blocks.Span{First: uint32(i), Count: 1})
+	}
+	return spans
+}
+
+// spansNotIn lists the members of f that g lacks (g nil: lacks all).
+func spansNotIn(f, g *blocks.Bitfield) []blocks.Span {
+	if g == nil {
+		return f.Spans()
+	}
+	d := f.Clone()
+	for _, s := range g.Spans() {
+		d.ClearSpan(s)
+	}
+	return d.Spans()
+}
+
+// open makes Layout and Store once the Manifest is complete, then settles the claims.
+func (s *Swarm) open() {
+	c := s.Content()
+	if err := c.Open(); err != nil {
+		s.fail(err)
+		return
+	}
+	o, err := s.cfg.Open(s.ctx, c)
+	if err != nil {
+		s.fail(err)
+		return
+	}
+	s.mu.Lock()
+	s.store, s.reader = o.Store, o.Store
+	s.mu.Unlock()
+	ok := s.post(Event{
+		Kind: Opened, Set: c.Layout().Wanted(), Claims: cloneOf(o.Claims),
+		Length: c.Header().BlockSize, Placed: o.Placed,
+	})
+	if !ok || o.Claims == nil || o.Claims.Count() == 0 {
+		return
+	}
+	err = o.Store.Check(s.ctx, s,
+		func(i blocks.Index) { s.post(Event{Kind: Verified, Index: i}) },
+		func(i blocks.Index) { s.post(Event{Kind: Released, Index: i}) })
+	if err != nil {
+		s.fail(fmt.Errorf("check what is already there: %w", err))
+	}
+}
+
+func cloneOf(f *blocks.Bitfield) *blocks.Bitfield {
+	if f == nil {
+		return nil
+	}
+	return f.Clone()
+}
+
+// place puts the content under its name.
+func (s *Swarm) place() {
+	if err := s.cfg.Place(s.ctx); err != nil {
+		s.fail(err)
+		return
+	}
+	s.post(Event{Kind: PlacedNow})
+}
+
+// recheckLoop hashes Blocks of ours that someone refused, one at a time.
+func (s *Swarm) recheckLoop() {
+	for {
+		select {
+		case <-s.ctx.Done():
+			return
+		case i := <-s.rechecks:
+			err := s.recheck(i)
+			if err != nil {
+				s.post(Event{Kind: Unreadable, Index: i})
+			}
+			if s.cfg.OnReject != nil {
+				s.cfg.OnReject(i, err)
+			}
+		}
+	}
+}
+
+var errChangedHere = errors.New("the block is no longer what was verified")
+
+// recheck reads and hashes one of our Blocks.
+func (s *Swarm) recheck(i blocks.Index) error {
+	c := s.Content()
+	if c == nil || c.BlockLen(i) == 0 {
+		return nil
+	}
+	if s.cfg.Recheck != nil {
+		return s.cfg.Recheck(i)
+	}
+	buf := s.buffer(c.BlockLen(i))
+	defer s.recycle(buf)
+	if err := s.read(i, 0, buf); err != nil {
+		return err
+	}
+	if !c.Check(i, buf) {
+		return errChangedHere
+	}
+	return nil
+}
+
+// read reads bytes of a held Block, the Manifest's from memory.
+func (s *Swarm) read(i blocks.Index, offset uint32, p []byte) error {
+	s.mu.Lock()
+	c, r := s.content, s.reader
+	s.mu.Unlock()
+	if uint32(i) < c.Header().ManifestBlocks() {
+		return c.ReadManifest(i, offset, p)
+	}
+	if r == nil {
+		return errNotOpen
+	}
+	return r.ReadBlock(i, offset, p)
+}
+
+var errNotOpen = errors.New("no store yet")

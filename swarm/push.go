@@ -1,0 +1,178 @@
+package swarm
+
+import (
+	"time"
+
+	"p2pcp/blocks"
+)
+
+// pushState is a seed's: first copies leave it unasked, each to one receiver, and spread from there.
+type pushState struct {
+	under  []uint8 // per Index: sessions to which it is being sent, or was sent and isn't announced yet
+	grants int     // Blocks being sent unasked
+}
+
+// await is a Block that was sent and that its receiver hasn't announced yet.
+type await struct {
+	index blocks.Index
+	since time.Duration
+}
+
+const (
+	// awaitTime is how long a receiver has to announce what it was sent (or declined, having it from elsewhere) before it is
+	// sent again.
+	awaitTime = 3 * time.Second
+	minWidth  = 4  // narrower leaves the link idle between Blocks: measured, 2 costs 13 %
+	maxWidth  = 64 // wider only makes each flow thinner
+)
+
+func newPushState(n uint32) pushState { return pushState{under: make([]uint8, n)} }
+
+// width is how many Blocks may be on their way unasked: one for each receiver that gave credit.
+func (c *Core) width() int {
+	if c.cfg.Width > 0 {
+		return c.cfg.Width
+	}
+	n := 0
+	for _, p := range c.peers {
+		if p.allows > 0 {
+			n++
+		}
+	}
+	return min(max(n, minWidth), maxWidth)
+}
+
+// grantMore sends first copies: the least-sent Block that no receiver holds or is being sent, to the session with the
+// fewest in flight, then to the emptiest receiver.
+func (c *Core) grantMore() {
+	if !c.cfg.Seed || c.phase == draining || c.pick.count() == 0 {
+		return
+	}
+	for width := c.width(); c.push.grants < width; {
+		if c.cfg.Uploads > 0 && c.uploads >= c.cfg.Uploads {
+			return
+		}
+		first, early := c.pick.below(c.manifest)
+		p := c.neediest(early)
+		if p == nil {
+			return
+		}
+		i, ok := first, early
+		if p.open {
+			i, ok = c.pick.any()
+		}
+		if !ok {
+			return
+		}
+		c.send(p, sending{index: i, granted: true})
+		c.order(Action{Kind: Grant, Peer: p.id, Index: i})
+	}
+}
+
+// neediest is the receiver that the next first copy goes to, nil if none can take one. Those that don't have the whole Manifest
+// can only take Blocks of it.
+func (c *Core) neediest(manifest bool) *peer {
+	var best *peer
+	for _, p := range c.peers {
+		if p.seed || uint32(p.granted()) >= p.allows || (!p.open && !manifest) {
+			continue
+		}
+		if best == nil || len(p.sends) < len(best.sends) ||
+			(len(p.sends) == len(best.sends) && p.have.Count() < best.have.Count()) {
+			best = p
+		}
+	}
+	return best
+}
+
+// granted counts what is on its way to p unasked.
+func (p *peer) granted() (n int) {
+	for k := range p.sends {
+		if p.sends[k].granted {
+			n++
+		}
+	}
+	return n
+}
+
+// begin marks that s is on its way to p.
+func (u *pushState) begin(c *Core, s sending) {
+	if s.granted {
+		u.grants++
+	}
+	u.under[s.index]++
+	c.choose(s.index)
+}
+
+// end counts a copy, whole or not: one that couldn't be sent isn't tried again at once either.
+func (u *pushState) end(c *Core, p *peer, s sending) {
+	if s.granted {
+		u.grants--
+	}
+	c.pick.setRank(s.index, c.pick.rank[s.index]+1)
+	if p.have.Has(s.index) {
+		u.release(c, s.index)
+		return
+	}
+	p.waits = append(p.waits, await{s.index, c.now})
+}
+
+func (u *pushState) release(c *Core, i blocks.Index) {
+	u.under[i]--
+	c.choose(i)
+}
+
+// lost forgets what p was sent: if nobody else holds it, it is pushed again.
+func (u *pushState) lost(c *Core, p *peer) {
+	for _, s := range p.sends {
+		if s.granted {
+			u.grants--
+		}
+		u.release(c, s.index)
+	}
+	for _, w := range p.waits {
+		u.release(c, w.index)
+	}
+	p.waits = nil
+}
+
+// announcedBy ends the wait for p's HAVE of i, and notices when p has the whole Manifest.
+func (c *Core) announcedBy(p *peer, i blocks.Index) {
+	if !c.cfg.Seed {
+		return
+	}
+	if !p.open && uint32(i) < c.manifest {
+		p.open = c.hasManifest(p)
+	}
+	for k, w := range p.waits {
+		if w.index == i {
+			p.waits = append(p.waits[:k], p.waits[k+1:]...)
+			c.push.under[i]-- // holds chooses anew
+			return
+		}
+	}
+}
+
+// hasManifest tells whether p has announced the whole Manifest.
+func (c *Core) hasManifest(p *peer) bool {
+	for i := range c.manifest {
+		if !p.have.Has(blocks.Index(i)) {
+			return false
+		}
+	}
+	return true
+}
+
+// forgetPushes gives up waiting for a HAVE.
+func (c *Core) forgetPushes() {
+	if !c.cfg.Seed {
+		return
+	}
+	for _, p := range c.peers {
+		for len(p.waits) > 0 && c.now-p.waits[0].since > awaitTime {
+			i := p.waits[0].index
+			p.waits = p.waits[1:]
+			c.push.release(c, i)
+		}
+	}
+}

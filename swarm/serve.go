@@ -1,0 +1,134 @@
+package swarm
+
+import (
+	"time"
+
+	"p2pcp/blocks"
+)
+
+// sending is a Block on its way to a peer; Served ends it.
+type sending struct {
+	index   blocks.Index
+	offset  uint32
+	granted bool
+	stopped bool // StopSend was ordered
+}
+
+// asked answers a Request: at once, one way or the other. Nothing is queued beyond what Uploads allows.
+func (c *Core) asked(p *peer, ev Event) {
+	i := ev.Index
+	c.stay.asked, p.offered = c.now, 0
+	if c.n == 0 || !c.have.Has(i) {
+		c.order(Action{Kind: Refuse, Peer: p.id, Index: i, Offset: ev.Offset, Reason: NotHeld})
+		return
+	}
+	for k := range p.sends {
+		if s := &p.sends[k]; s.index == i && s.offset == ev.Offset && !s.stopped {
+			return // it is on its way: our Grant crossed the Request
+		}
+	}
+	if c.phase == draining || len(p.sends) >= peerSends || (c.cfg.Uploads > 0 && c.uploads >= c.cfg.Uploads) {
+		c.order(Action{Kind: Refuse, Peer: p.id, Index: i, Offset: ev.Offset, Reason: Busy})
+		if !p.owed && c.phase != draining {
+			p.owed = true
+			c.refused = append(c.refused, p)
+		}
+		return
+	}
+	c.send(p, sending{index: i, offset: ev.Offset})
+	c.order(Action{Kind: Send, Peer: p.id, Index: i, Offset: ev.Offset, Length: ev.Length})
+}
+
+func (c *Core) send(p *peer, s sending) {
+	p.sends = append(p.sends, s)
+	c.uploads++
+	if c.cfg.Seed {
+		c.push.begin(c, s)
+	}
+}
+
+func (c *Core) cancelled(p *peer, ev Event) {
+	for k := range p.sends {
+		if s := &p.sends[k]; s.index == ev.Index && s.offset == ev.Offset && !s.stopped {
+			s.stopped = true
+			c.order(Action{Kind: StopSend, Peer: p.id, Index: s.index, Offset: s.offset})
+			return
+		}
+	}
+}
+
+func (c *Core) served(p *peer, ev Event) {
+	p.out += uint64(ev.Bytes)
+	for k, s := range p.sends {
+		if s.index == ev.Index && s.offset == ev.Offset {
+			p.sends = append(p.sends[:k], p.sends[k+1:]...)
+			c.uploads--
+			if ev.OK {
+				p.progress = c.now
+			}
+			if c.cfg.Seed {
+				c.push.end(c, p, s)
+			}
+			break
+		}
+	}
+	c.stay.asked = c.now
+}
+
+// stopServing forgets what was on its way to a peer that is down.
+func (c *Core) stopServing(p *peer) {
+	c.uploads -= len(p.sends)
+	if c.cfg.Seed {
+		c.push.lost(c, p)
+	}
+	p.sends = nil
+	for k, q := range c.refused {
+		if q == p {
+			c.refused = append(c.refused[:k], c.refused[k+1:]...)
+			break
+		}
+	}
+}
+
+// offerTime is how long an Offer keeps its place free.
+const offerTime = 200 * time.Millisecond
+
+// offerMore tells those who were refused, the first one first, that there is room: as many as there are places.
+func (c *Core) offerMore() {
+	free := len(c.refused)
+	if free == 0 || c.phase == draining {
+		return
+	}
+	if c.cfg.Uploads > 0 {
+		free = c.cfg.Uploads - c.uploads
+		for _, p := range c.peers {
+			if p.offered > 0 && c.now-p.offered < offerTime {
+				free--
+			}
+		}
+	}
+	kept := c.refused[:0]
+	for _, p := range c.refused {
+		if free <= 0 || len(p.sends) >= peerSends {
+			kept = append(kept, p)
+			continue
+		}
+		free--
+		p.owed, p.offered = false, c.now
+		c.order(Action{Kind: Offer, Peer: p.id})
+	}
+	c.refused = kept
+}
+
+// unreadable takes back a Block that can't be served any more. A receiver that isn't complete yet fetches it again.
+func (c *Core) unreadable(i blocks.Index) {
+	if uint32(i) >= c.n || !c.have.Clear(i) {
+		return
+	}
+	c.order(Action{Kind: Withdraw, Index: i})
+	if !c.cfg.Seed && c.wanted.Has(i) {
+		c.missing++
+		c.tellCredit()
+	}
+	c.choose(i)
+}

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package swarm
+
+import "net"
+
+// setUnsent does nothing here: the system has no such option that we use.
+func setUnsent(net.Conn, int) {}

@@ -1,0 +1,86 @@
+package swarm
+
+import (
+	"sync/atomic"
+	"time"
+
+	"p2pcp/swarm/wire"
+)
+
+// counters count content bytes. Safe for concurrent use.
+type counters struct {
+	in, fromSeed, sent, discarded, bad atomic.Uint64
+}
+
+func (c *counters) received(seed bool, n uint32) {
+	c.in.Add(uint64(n))
+	if seed {
+		c.fromSeed.Add(uint64(n))
+	}
+}
+
+// Snapshot is the Swarm at one moment. Immutable.
+type Snapshot struct {
+	CoreStats
+	Received, FromSeed, Sent uint64 // content bytes since the start
+	Discarded                uint64 // of Received: nobody wanted them any more
+	Bad                      uint64 // Blocks that didn't verify
+	DownRate, UpRate         uint64 // bytes a second, smoothed over a second or so
+	At                       time.Time
+	baseIn, baseOut          uint64 // counters at At
+}
+
+// Stats is the newest Snapshot, at most 50 ms old.
+func (s *Swarm) Stats() Snapshot { return *s.snap.Load() }
+
+// publish makes a new Snapshot; the loop's.
+func (s *Swarm) publish() {
+	last := s.snap.Load()
+	n := &Snapshot{
+		CoreStats: s.loop.core.Stats(),
+		Received:  s.count.in.Load(), FromSeed: s.count.fromSeed.Load(), Sent: s.count.sent.Load(),
+		Discarded: s.count.discarded.Load(), Bad: s.count.bad.Load(),
+		At: time.Now(),
+	}
+	n.baseIn, n.baseOut = n.Received, n.Sent
+	if dt := n.At.Sub(last.At).Seconds(); dt > 0 && !last.At.IsZero() {
+		w := min(dt/1.5, 1)
+		n.DownRate = smooth(last.DownRate, float64(n.Received-last.baseIn)/dt, w)
+		n.UpRate = smooth(last.UpRate, float64(n.Sent-last.baseOut)/dt, w)
+	}
+	s.snap.Store(n)
+}
+
+func smooth(old uint64, now, w float64) uint64 {
+	return uint64(float64(old)*(1-w) + now*w)
+}
+
+// report is our REPORT.
+func (s *Swarm) report() wire.Report {
+	n := s.Stats()
+	r := wire.Report{
+		Member: s.cfg.Core.Self, Host: s.cfg.Host, Role: "get", State: n.stage(),
+		BlocksHave: n.Have, Blocks: n.Wanted, DownRate: n.DownRate, UpRate: n.UpRate,
+		Received: n.Received, Sent: n.Sent, FromSeed: n.FromSeed,
+		RarestCopies: n.RarestCopies, RarestBlock: uint32(n.RarestIndex),
+	}
+	if s.cfg.Core.Seed {
+		r.Role, r.State = "seed", "seeding"
+	}
+	if c := s.Content(); c != nil {
+		r.Bytes = c.Header().Bytes
+		if r.Blocks > 0 {
+			r.BytesHave = uint64(float64(r.Bytes) * float64(r.BlocksHave) / float64(r.Blocks))
+		}
+	}
+	s.mu.Lock()
+	r.Sessions = len(s.sessions)
+	for _, p := range s.peersLocked() {
+		r.Members = append(r.Members, wire.ReportMember{Member: p.Member, Addr: p.Addr.String(), Seed: p.Seed})
+	}
+	s.mu.Unlock()
+	if s.cfg.Ledger != nil {
+		r.Ledger = s.cfg.Ledger()
+	}
+	return r
+}

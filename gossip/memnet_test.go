@@ -1,0 +1,290 @@
+package gossip
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// memnet is the network twin: streams are buffered pipes, datagrams go straight into the other Node's queue. Nothing sleeps
+// outside virtual time and nothing is lost unless a test says so. Safe for concurrent use.
+type memnet struct {
+	mu    sync.Mutex
+	hosts map[netip.AddrPort]*memhost
+	noUDP bool // datagrams are refused, as by a firewall
+	dials int
+}
+
+// memhost is one address of a memnet, and a Net.
+type memhost struct {
+	net  *memnet
+	addr netip.AddrPort
+
+	// guarded by net.mu
+	node  *Node
+	conns []net.Conn // both ends of all streams that touch it
+}
+
+var errRefused = &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
+
+func newMemnet() *memnet { return &memnet{hosts: make(map[netip.AddrPort]*memhost)} }
+
+// host makes an address without a Node.
+func (m *memnet) host(addr netip.AddrPort) *memhost { return &memhost{net: m, addr: addr} }
+
+// attach makes h answer with n; nil takes it off the net and cuts its streams.
+func (h *memhost) attach(n *Node) {
+	h.net.mu.Lock()
+	h.node = n
+	conns := h.conns
+	if n != nil {
+		h.net.hosts[h.addr] = h
+		conns = nil
+	} else {
+		delete(h.net.hosts, h.addr)
+		h.conns = nil
+	}
+	h.net.mu.Unlock()
+	for _, c := range conns {
+		c.Close()
+	}
+}
+
+func (h *memhost) DialGossip(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	h.net.mu.Lock()
+	h.net.dials++
+	other := h.net.hosts[to]
+	if h.node == nil || other == nil {
+		h.net.mu.Unlock()
+		return nil, errRefused
+	}
+	ours, theirs := newPipe(h.addr, to)
+	h.conns = append(h.conns, ours, theirs)
+	other.conns = append(other.conns, ours, theirs)
+	node := other.node
+	h.net.mu.Unlock()
+	node.Stream(theirs)
+	return ours, nil
+}
+
+func (h *memhost) WriteTo(b []byte, to netip.AddrPort) error {
+	h.net.mu.Lock()
+	other := h.net.hosts[to]
+	ok := h.node != nil && other != nil && !h.net.noUDP
+	var node *Node
+	if ok {
+		node = other.node
+	}
+	h.net.mu.Unlock()
+	if !ok {
+		return &net.OpError{Op: "write", Net: "udp", Err: os.ErrPermission}
+	}
+	node.Packet(b, h.addr, time.Now())
+	return nil
+}
+
+// pipe is one direction of a stream: unlimited buffer, one reader, one writer.
+type pipe struct {
+	mu       sync.Mutex
+	cond     *sync.Cond
+	buf      []byte
+	closed   bool
+	deadline time.Time
+	timer    *time.Timer
+}
+
+func (p *pipe) read(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for {
+		switch {
+		case len(p.buf) > 0:
+			n := copy(b, p.buf)
+			p.buf = p.buf[n:]
+			return n, nil
+		case p.closed:
+			return 0, io.EOF
+		case !p.deadline.IsZero() && !time.Now().Before(p.deadline):
+			return 0, os.ErrDeadlineExceeded
+		}
+		p.cond.Wait()
+	}
+}
+
+func (p *pipe) write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return 0, net.ErrClosed
+	}
+	p.buf = append(p.buf, b...)
+	p.cond.Broadcast()
+	return len(b), nil
+}
+
+func (p *pipe) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	p.cond.Broadcast()
+}
+
+func (p *pipe) setDeadline(at time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.deadline = at
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	if !at.IsZero() && !p.closed {
+		p.timer = time.AfterFunc(time.Until(at), p.cond.Broadcast)
+	}
+}
+
+// memconn is one end of a stream.
+type memconn struct {
+	in, out       *pipe
+	local, remote netip.AddrPort
+}
+
+func newPipe(a, b netip.AddrPort) (net.Conn, net.Conn) {
+	one, two := &pipe{}, &pipe{}
+	one.cond, two.cond = sync.NewCond(&one.mu), sync.NewCond(&two.mu)
+	return &memconn{in: one, out: two, local: a, remote: b}, &memconn{in: two, out: one, local: b, remote: a}
+}
+
+func (c *memconn) Read(b []byte) (int, error)         { return c.in.read(b) }
+func (c *memconn) Write(b []byte) (int, error)        { return c.out.write(b) }
+func (c *memconn) Close() error                       { c.in.close(); c.out.close(); return nil }
+func (c *memconn) LocalAddr() net.Addr                { return net.TCPAddrFromAddrPort(c.local) }
+func (c *memconn) RemoteAddr() net.Addr               { return net.TCPAddrFromAddrPort(c.remote) }
+func (c *memconn) SetDeadline(t time.Time) error      { c.in.setDeadline(t); return nil }
+func (c *memconn) SetReadDeadline(t time.Time) error  { c.in.setDeadline(t); return nil }
+func (c *memconn) SetWriteDeadline(t time.Time) error { return nil }
+
+// swarm is a set of Nodes on one memnet. Its methods are the test goroutine's.
+type swarm struct {
+	t   *testing.T
+	net *memnet
+	all []*place
+}
+
+// place is a Node of a swarm with what became of it.
+type place struct {
+	node *Node
+	host *memhost
+	stop context.CancelFunc
+	done chan struct{}
+
+	mu     sync.Mutex
+	events []Event
+}
+
+// testConfig is member i's Config, without Net.
+func testConfig(i int) Config {
+	cfg := Config{
+		Member:    memberName(i),
+		Advertise: memberAddr(i),
+		Label:     "p2pcp/0123456789abcdef",
+		Meta:      Meta{Role: Receiver, State: Getting, Zone: uint32(i), Swarm: [8]byte{1, 2, 3}},
+	}
+	copy(cfg.Key[:], "0123456789abcdef0123456789abcdef")
+	if i == 0 {
+		cfg.Meta.Role, cfg.Meta.State = Seed, Complete
+	}
+	return cfg
+}
+
+func memberName(i int) string { return "host-" + string([]byte{'a' + byte(i/26), 'a' + byte(i%26)}) }
+
+// memberAddr is IPv4 for even members and IPv6 for odd ones.
+func memberAddr(i int) netip.AddrPort {
+	if i%2 == 1 {
+		return netip.AddrPortFrom(netip.AddrFrom16([16]byte{0xfd, 15: byte(i)}), 7700)
+	}
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 77, 0, byte(i)}), 7700)
+}
+
+// start runs a Node with cfg and joins it to member 0.
+func (s *swarm) start(cfg Config) *place {
+	host := s.net.host(cfg.Advertise)
+	cfg.Net = host
+	ctx, stop := context.WithCancel(context.Background())
+	p := &place{node: New(cfg), host: host, stop: stop, done: make(chan struct{})}
+	host.attach(p.node)
+	p.node.Join([]netip.AddrPort{memberAddr(0)})
+	go func() {
+		for e := range p.node.Events() {
+			p.mu.Lock()
+			p.events = append(p.events, e)
+			p.mu.Unlock()
+		}
+		close(p.done)
+	}()
+	go func() {
+		if err := p.node.Run(ctx); err != nil {
+			s.t.Errorf("Run of %s: %v", cfg.Member, err)
+		}
+		host.attach(nil)
+	}()
+	s.all = append(s.all, p)
+	return p
+}
+
+// end stops all and lets memberlist's timers run out.
+func (s *swarm) end() {
+	for _, p := range s.all {
+		p.stop()
+	}
+	for _, p := range s.all {
+		<-p.done
+	}
+	time.Sleep(10 * time.Minute)
+}
+
+// last is the last Event about member, and how many there were.
+func (p *place) last(member string) (Event, int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var last Event
+	count := 0
+	for _, e := range p.events {
+		if e.Member == member {
+			last = e
+			count++
+		}
+	}
+	return last, count
+}
+
+func sortEvents(all []Event) {
+	slices.SortFunc(all, func(a, b Event) int { return cmp.Compare(a.Member, b.Member) })
+}
+
+// heard copies the Events so far.
+func (p *place) heard() []Event {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.events)
+}
+
+// dialed is how many dials there were.
+func (m *memnet) dialed() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.dials
+}

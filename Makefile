@@ -1,0 +1,56 @@
+# Two commands set everything up: `make demo` runs the main job on this machine, `make test` passes the tests. Neither needs
+# root. `make e2e` needs root: its hosts are network namespaces.
+SHELL := /bin/bash
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X p2pcp/cmd.version=$(VERSION) -X p2pcp/cmd.commit=$(COMMIT)
+PREFIX  ?= /usr/local
+FUZZTIME ?= 10s
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOFUMPT := mvdan.cc/gofumpt@v0.12.0
+
+.PHONY: build demo test short e2e lint fuzz sim bench completions check install clean
+
+build: ## the static binary, bin/p2pcp
+	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/p2pcp .
+
+demo: build ## seed a real directory, get it with 8 processes, check every copy
+	./scripts/demo.sh $(WHAT)
+
+test: ## all tests, with the race detector
+	go test -race -shuffle=on ./...
+
+short: ## the tests without the race detector
+	go test ./...
+
+e2e: build ## the tests on hosts made of network namespaces (root, Linux)
+	P2PCP_E2E=1 P2PCP_BIN=$(CURDIR)/bin/p2pcp go test -count=1 -timeout 20m -run 'TestE2E|TestLab' -v ./internal/...
+
+lint: ## vet for every system, formatting, staticcheck
+	go vet ./...
+	GOOS=darwin go vet ./...
+	GOOS=freebsd go vet ./...
+	@bad=$$(go run $(GOFUMPT) -l .); [ -z "$$bad" ] || { echo "not gofumpt-ed: $$bad"; exit 1; }
+	go run $(STATICCHECK) ./...
+
+fuzz: ## each fuzz target for FUZZTIME
+	./scripts/fuzz.sh $(FUZZTIME)
+
+sim: ## the core in the simulator: make sim N=64 BLOCKS=1024 SEED=1
+	P2PCP_SIM_N=$(or $(N),64) P2PCP_SIM_BLOCKS=$(or $(BLOCKS),1024) P2PCP_SIM_SEED=$(or $(SEED),1) \
+		go test -count=1 -run TestSimOne -v ./swarm
+
+bench: build ## 8 receivers at 200 Mbit/s: time against the physical limit (root, Linux)
+	P2PCP_E2E=1 P2PCP_BENCH=1 P2PCP_BIN=$(CURDIR)/bin/p2pcp go test -count=1 -timeout 20m -run TestBench -v ./internal/e2e
+
+completions: build ## write completions/ anew
+	for s in bash zsh fish; do ./bin/p2pcp completion $$s >completions/p2pcp.$$s; done
+	./bin/p2pcp completion powershell >completions/p2pcp.ps1
+
+check: lint test ## what a change must pass
+
+install: build ## into PREFIX/bin
+	install -D -m 0755 bin/p2pcp $(DESTDIR)$(PREFIX)/bin/p2pcp
+
+clean:
+	rm -rf bin dist

@@ -1,0 +1,129 @@
+package cmd
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+const maxAddrs = 4 // in a ticket
+
+// hostName is the host's name, or "localhost" where it has none.
+func hostName() string {
+	name, err := os.Hostname()
+	if err != nil || name == "" {
+		return "localhost"
+	}
+	return name
+}
+
+// ownAddrs lists where others are likely to reach us, best first: the address that the default route would use, then those of
+// physical interfaces, then of others that don't look like a container bridge; loopback only when there is nothing else.
+func ownAddrs() []netip.Addr {
+	list := routeAddrs()
+	ifaces, _ := net.Interfaces()
+	slices.SortStableFunc(ifaces, func(a, b net.Interface) int { return interfaceRank(a) - interfaceRank(b) })
+	for _, f := range ifaces {
+		if interfaceRank(f) < rankNever {
+			list = append(list, interfaceAddrs(f)...)
+		}
+	}
+	list = distinct(list)
+	if len(list) == 0 {
+		return []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}
+	}
+	return list[:min(len(list), maxAddrs)]
+}
+
+// routeAddrs asks the kernel which source address the default routes use. No packet is sent: 192.0.2.1 and 2001:db8::1 are
+// documentation addresses, and connecting a UDP socket only looks up the route.
+func routeAddrs() []netip.Addr {
+	var list []netip.Addr
+	for network, to := range map[string]string{"udp4": "192.0.2.1:9", "udp6": "[2001:db8::1]:9"} {
+		c, err := net.Dial(network, to)
+		if err != nil {
+			continue
+		}
+		if a, ok := netip.AddrFromSlice(c.LocalAddr().(*net.UDPAddr).IP); ok && usable(a.Unmap()) {
+			list = append(list, a.Unmap())
+		}
+		_ = c.Close()
+	}
+	slices.SortFunc(list, func(a, b netip.Addr) int { return a.BitLen() - b.BitLen() })
+	return list
+}
+
+// Ranks of interfaces, the best lowest.
+const (
+	rankPhysical = iota
+	rankOther
+	rankBridge
+	rankNever
+)
+
+func interfaceRank(f net.Interface) int {
+	if f.Flags&net.FlagUp == 0 || f.Flags&net.FlagLoopback != 0 {
+		return rankNever
+	}
+	if _, err := os.Stat(filepath.Join("/sys/class/net", f.Name, "device")); err == nil {
+		return rankPhysical
+	}
+	for _, prefix := range []string{"docker", "br-", "virbr", "cni", "flannel", "cali", "veth", "podman", "lxc", "tailscale", "wg", "tun"} {
+		if strings.HasPrefix(f.Name, prefix) {
+			return rankBridge
+		}
+	}
+	return rankOther
+}
+
+func interfaceAddrs(f net.Interface) []netip.Addr {
+	addrs, err := f.Addrs()
+	if err != nil {
+		return nil
+	}
+	var v4, v6 []netip.Addr
+	for _, a := range addrs {
+		n, ok := a.(*net.IPNet)
+		if !ok {
+			continue
+		}
+		ip, ok := netip.AddrFromSlice(n.IP)
+		if !ok || !usable(ip.Unmap()) {
+			continue
+		}
+		if ip = ip.Unmap(); ip.Is4() {
+			v4 = append(v4, ip)
+		} else {
+			v6 = append(v6, ip)
+		}
+	}
+	return append(v4, v6...)
+}
+
+// usable leaves out what another host can't dial.
+func usable(a netip.Addr) bool {
+	return a.IsValid() && !a.IsLoopback() && !a.IsUnspecified() && !a.IsLinkLocalUnicast() && !a.IsMulticast()
+}
+
+// distinct keeps the first of equal addresses.
+func distinct(list []netip.Addr) []netip.Addr {
+	var out []netip.Addr
+	for _, a := range list {
+		if !slices.Contains(out, a) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// withPort gives every address the port.
+func withPort(list []netip.Addr, port uint16) []netip.AddrPort {
+	out := make([]netip.AddrPort, len(list))
+	for i, a := range list {
+		out[i] = netip.AddrPortFrom(a, port)
+	}
+	return out
+}

@@ -1,0 +1,57 @@
+package cmd
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// shells that completion scripts are made for.
+var shells = []string{"bash", "zsh", "fish", "powershell"}
+
+func newCompletionCmd(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "completion bash|zsh|fish|powershell",
+		Short: "Print a shell's completion script",
+		Example: "  p2pcp completion bash > ~/.local/share/bash-completion/completions/p2pcp\n" +
+			"  p2pcp completion zsh > \"${fpath[1]}/_p2pcp\"\n" +
+			"  p2pcp completion fish > ~/.config/fish/completions/p2pcp.fish",
+		ValidArgs: shells,
+		Args: func(c *cobra.Command, args []string) error {
+			if err := wantArgs(1, 1, "the name of a shell")(c, args); err != nil {
+				return err
+			}
+			if !slices.Contains(shells, args[0]) {
+				return usagef("one of "+strings.Join(shells, ", "), "no completion for %s", quoteArg(args[0]))
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			return writeCompletion(a.stdout, c.Root(), args[0])
+		},
+	}
+}
+
+// writeCompletion writes the script of one shell. The scripts ask p2pcp itself, so they hold for every version.
+func writeCompletion(w io.Writer, root *cobra.Command, shell string) error {
+	var err error
+	switch shell {
+	case "bash":
+		err = root.GenBashCompletionV2(w, true)
+	case "zsh":
+		err = root.GenZshCompletion(w)
+	case "fish":
+		err = root.GenFishCompletion(w, true)
+	case "powershell":
+		err = root.GenPowerShellCompletionWithDesc(w)
+	default:
+		panic("cmd: no completion for " + shell)
+	}
+	if err != nil {
+		return fmt.Errorf("write completion: %w", err)
+	}
+	return nil
+}

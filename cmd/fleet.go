@@ -1,0 +1,141 @@
+package cmd
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// fleetRow is one host and target, as the seed's Ledger or a member's report tells.
+type fleetRow struct {
+	Host    string
+	State   string  // begun, changed, unchanged, failed, lost; manifest, checking, getting, linger, seeding
+	Done    float64 // 0 to 1
+	Rate    uint64  // bytes per second, now
+	Bytes   uint64  // of content fetched
+	Seconds float64 // since its start
+	Code    int     // exit code, of a row that is over
+	Note    string  // why it failed, what it waits for
+}
+
+// class orders rows by how much they want attention.
+func (r *fleetRow) class() int {
+	switch r.State {
+	case "failed":
+		return 0
+	case "lost":
+		return 1
+	case "changed", "unchanged", "linger", "seeding":
+		return 3
+	}
+	return 2
+}
+
+// complete tells whether the host has the content.
+func (r *fleetRow) complete() bool { return r.class() == 3 }
+
+// sortFleet puts failures first, then who is under way, the least done first, then who is done, the slowest first.
+func sortFleet(rows []fleetRow) {
+	slices.SortStableFunc(rows, func(a, b fleetRow) int {
+		return cmp.Or(
+			cmp.Compare(a.class(), b.class()),
+			cmp.Compare(a.Done, b.Done),
+			cmp.Compare(b.Seconds, a.Seconds),
+			cmp.Compare(a.Host, b.Host),
+		)
+	})
+}
+
+// fleetHeader is the swarm in one line.
+type fleetHeader struct {
+	ID      string  // first 8 hex digits
+	Name    string  // of what is moved
+	Size    uint64  // bytes of content
+	Expect  int     // hosts that are waited for; 0: not said
+	Rate    float64 // bytes per second
+	RateOf  string  // what Rate is: "up" of a seed, "total" of all hosts
+	Sent    float64 // by the seed, in copies of the content
+	Rarest  int     // copies of the rarest block; below 0: not known
+	Elapsed time.Duration
+}
+
+// fleetCounts are the sums of the rows.
+type fleetCounts struct{ Known, Done, Failed, Lost int }
+
+func countFleet(rows []fleetRow) fleetCounts {
+	c := fleetCounts{Known: len(rows)}
+	for i := range rows {
+		switch rows[i].class() {
+		case 0:
+			c.Failed++
+		case 1:
+			c.Lost++
+		case 3:
+			c.Done++
+		}
+	}
+	return c
+}
+
+// text is the header line: what, how many hosts, how fast, at what cost.
+//
+//	big.tar 10.0 GiB  437/500 hosts done  61 under way  2 failed  up 1.1 GiB/s  seed sent 1.31 copies
+func (h *fleetHeader) text(c fleetCounts) string {
+	var parts []string
+	if h.Name != "" {
+		parts = append(parts, quoteName(h.Name)+" "+formatSize(h.Size))
+	}
+	all := max(c.Known, h.Expect)
+	parts = append(parts, fmt.Sprintf("%d/%d hosts done", c.Done, all))
+	if n := c.Known - c.Done - c.Failed - c.Lost; n > 0 {
+		parts = append(parts, fmt.Sprintf("%d under way", n))
+	}
+	if c.Failed > 0 {
+		parts = append(parts, fmt.Sprintf("%d failed", c.Failed))
+	}
+	if c.Lost > 0 {
+		parts = append(parts, fmt.Sprintf("%d lost", c.Lost))
+	}
+	if h.RateOf != "" {
+		parts = append(parts, h.RateOf+" "+formatRate(h.Rate))
+	}
+	parts = append(parts, fmt.Sprintf("seed sent %.2f copies", h.Sent))
+	if h.Rarest >= 0 {
+		parts = append(parts, fmt.Sprintf("rarest block %d copies", h.Rarest))
+	}
+	return strings.Join(parts, "  ")
+}
+
+// foldedRow stands for all complete hosts of one state.
+type foldedRow struct {
+	Hosts string // as foldHosts
+	Count int
+	State string
+	Worst float64 // seconds of the slowest
+}
+
+func (f foldedRow) String() string {
+	return fmt.Sprintf("%s (%d) %s, slowest %s", f.Hosts, f.Count, f.State, formatSeconds(time.Duration(f.Worst*float64(time.Second))))
+}
+
+// foldComplete splits rows into those that are told one by one and complete ones in folded form, in the order of states.
+func foldComplete(rows []fleetRow) (open []fleetRow, folded []foldedRow) {
+	hosts := map[string][]string{}
+	worst := map[string]float64{}
+	for _, r := range rows {
+		if !r.complete() {
+			open = append(open, r)
+			continue
+		}
+		hosts[r.State] = append(hosts[r.State], r.Host)
+		worst[r.State] = max(worst[r.State], r.Seconds)
+	}
+	for _, state := range []string{"changed", "unchanged", "linger", "seeding"} {
+		if h := hosts[state]; len(h) > 0 {
+			folded = append(folded, foldedRow{foldHosts(h), len(h), state, worst[state]})
+		}
+	}
+	return open, folded
+}

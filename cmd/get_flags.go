@@ -1,0 +1,116 @@
+package cmd
+
+import (
+	"errors"
+	"time"
+
+	"p2pcp/swarm"
+
+	"github.com/spf13/cobra"
+)
+
+// getFlags are those of 'p2pcp get'.
+type getFlags struct {
+	to        string // PATH, or DIR/ for a place inside; after check never empty
+	force     bool   // replace what differs
+	delete    bool   // with a directory: remove what the content lacks
+	checksum  bool   // hash what is there, whatever its size and time
+	dryRun    bool
+	join      []string      // HOST:PORT
+	wait      time.Duration // for the first peer
+	timeout   time.Duration // for all of it; 0: none
+	stall     time.Duration // without progress; 0: none
+	linger    swarm.Linger  // after check LingerBackground where that is meant
+	detach    bool          // linger in the background
+	limit     rates         // bytes per second
+	fsync     bool
+	listen    string   // HOST:PORT, :PORT, HOST or empty
+	advertise []string // HOST:PORT
+	keyFile   string
+}
+
+// register defines the flags.
+func (f *getFlags) register(c *cobra.Command) {
+	fs := c.Flags()
+	fs.SortFlags = false
+	f.wait, f.stall = time.Minute, 2*time.Minute
+	fs.StringVarP(&f.to, "to", "o", "", "put it at `PATH`, or with a / at its end inside (default \"./\")")
+	fs.BoolVarP(&f.force, "force", "f", false, "replace what is there and differs")
+	fs.BoolVar(&f.delete, "delete", false, "remove files of the directory that aren't sent")
+	fs.BoolVar(&f.checksum, "checksum", false, "hash what is there, don't trust size and time")
+	fs.BoolVarP(&f.dryRun, "dry-run", "n", false, "only say what would be done")
+	fs.StringArrayVar(&f.join, "join", nil, "try this member (`HOST:PORT`) too; repeatable")
+	fs.Var(newDurationValue(&f.wait), "wait", "for the first peer")
+	fs.Var(newDurationValue(&f.timeout), "timeout", "give up after this time (exit 5)")
+	fs.Var(newDurationValue(&f.stall), "stall-timeout", "give up after this time without progress")
+	fs.Var(lingerValue{&f.linger}, "linger", "serve others after the end; DUR: until idle that long")
+	fs.BoolVarP(&f.detach, "detach", "d", false, "return at completion, linger in the background")
+	fs.Var(ratesValue{&f.limit, false}, "limit", "no faster (bytes/s: 100M, 10M:1G; or 800Mbit)")
+	fs.BoolVar(&f.fsync, "fsync", false, "flush to the disk before the content gets its name")
+	fs.StringVar(&f.listen, "listen", "", "listen on `HOST:PORT` (default: all, 7799-7700)")
+	fs.StringArrayVar(&f.advertise, "advertise", nil, "tell others this `HOST:PORT`; repeatable")
+	fs.StringVar(&f.keyFile, "key-file", "", "take the key from `FILE`, not from the ticket")
+	markFile(c, "key-file")
+	markFile(c, "to")
+}
+
+// check completes and validates flags and arguments; it touches no file and no network. Errors are usage errors.
+func (f *getFlags) check(c *cobra.Command, args []string) error {
+	if err := wantArgs(1, 1, "a TICKET")(c, args); err != nil {
+		return err
+	}
+	switch {
+	case c.Flags().Changed("to") && f.to == "":
+		return usagef("", "--to is empty")
+	case f.to == "":
+		f.to = "./"
+	case f.to == "-":
+		return usagef("write to a file; ./- is a file of that name", "get can't write to stdout")
+	}
+	switch {
+	case f.dryRun && f.detach:
+		return usagef("", "--dry-run and --detach exclude each other")
+	case f.detach && f.linger.Mode == swarm.LingerNone:
+		return usagef("without lingering there is nothing to do in the background", "--detach and --linger 0 exclude each other")
+	case f.wait <= 0:
+		return usagef("", "--wait is longer than 0")
+	}
+	if f.detach && f.linger.Mode == swarm.LingerAuto {
+		f.linger.Mode = swarm.LingerBackground
+	}
+	return checkAddresses(f.listen, f.advertise, f.join)
+}
+
+// lingerValue is auto, 0 or a duration.
+type lingerValue struct{ p *swarm.Linger }
+
+func (v lingerValue) String() string {
+	switch {
+	case v.p == nil:
+		return ""
+	case v.p.Mode == swarm.LingerNone:
+		return "0"
+	case v.p.Mode == swarm.LingerFor:
+		return shortDuration(v.p.Idle)
+	}
+	return "auto"
+}
+
+func (v lingerValue) Set(s string) error {
+	if s == "auto" {
+		*v.p = swarm.Linger{Mode: swarm.LingerAuto}
+		return nil
+	}
+	d, err := parseDuration(s)
+	switch {
+	case err != nil:
+		return errors.New("neither auto nor 0 nor a duration such as 30s")
+	case d == 0:
+		*v.p = swarm.Linger{Mode: swarm.LingerNone}
+	default:
+		*v.p = swarm.Linger{Mode: swarm.LingerFor, Idle: d}
+	}
+	return nil
+}
+
+func (v lingerValue) Type() string { return "auto|DUR|0" }

@@ -49,6 +49,7 @@ type comparer struct {
 	byPath   map[string]int
 	state    []verdict // per Entry; written by the walk, then by the worker that hashes it
 	res      Compare
+	onExtra  func(name string) // also told of each extra path; may be nil
 }
 
 // verdict is what is known of an Entry.
@@ -183,6 +184,9 @@ func (c *comparer) count(n int) {
 // extra notes a path that the Manifest lacks.
 func (c *comparer) extra(name string) {
 	c.res.NExtra++
+	if c.onExtra != nil {
+		c.onExtra(name)
+	}
 	if len(c.res.Extra) < maxNamed {
 		c.res.Extra = append(c.res.Extra, strconv.Quote(name))
 	}

@@ -30,7 +30,8 @@ func (p shelf) name(path string) string {
 	return path
 }
 
-// openFiles keeps the files that were used last open. Safe for concurrent use.
+// openFiles keeps the files that were used last open: large ones, of which many Blocks are asked, and a single one, whose name
+// changes under us. Others are written once and read seldom. Safe for concurrent use.
 type openFiles struct {
 	root *os.Root
 	flag int

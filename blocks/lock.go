@@ -65,7 +65,7 @@ func partialName(name string) string {
 	if len(name) > room {
 		sum := Sum([]byte(name)).Short()
 		cut := room - len(sum) - 1
-		for !utf8.RuneStart(name[cut]) {
+		for cut > 0 && !utf8.RuneStart(name[cut]) {
 			cut--
 		}
 		name = name[:cut] + "~" + sum

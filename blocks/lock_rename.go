@@ -83,7 +83,7 @@ func (l *Lock) replace(parent *os.File, old fs.FileInfo) error {
 	return err
 }
 
-// swap exchanges the two, or renames one after the other where that can't be done in one step.
+// swap exchanges the two, in one step where the file system can.
 func (l *Lock) swap(parent *os.File) error {
 	err := exchange(l.handle, contentName, parent, l.name)
 	if err == nil {
@@ -93,6 +93,11 @@ func (l *Lock) swap(parent *os.File) error {
 	if !errors.Is(err, errors.ErrUnsupported) {
 		return err
 	}
+	return l.swapInTwo()
+}
+
+// swapInTwo leaves no target between its steps; restore mends what a crash there leaves.
+func (l *Lock) swapInTwo() error {
 	aside := path.Join(l.partial, replacedName)
 	if err := l.parent.Rename(l.name, aside); err != nil {
 		return err

@@ -15,7 +15,7 @@ import (
 const maxCheckers = 8
 
 // Check settles every claim: hashes what is there (in parallel), copies what matches from the old target, and calls has or
-// lacks once for each claimed Index, from any goroutine. Where a large file has to be compared block by block and its
+// lacks once for each claimed Index, from any goroutine; has too for one that WriteBlock wrote meanwhile. Where a large file has to be compared block by block and its
 // level 0 isn't known it asks fetch first (nil: nobody can be asked). An error (ctx's, or of writing a copy) leaves some claims
 // unsettled. To be called once.
 func (s *Store) Check(ctx context.Context, fetch TreeFetcher, has, lacks func(Index)) error {
@@ -112,16 +112,21 @@ func (k *checker) settle(i Index, right bool) error {
 	k.mu.Lock()
 	was := k.open.Clear(i)
 	k.mu.Unlock()
-	switch {
-	case !was:
-		return nil
-	case right:
-		k.has(i)
+	if !was {
 		return nil
 	}
-	err := k.store.Forget(i)
-	k.lacks(i)
-	return err
+	if !right {
+		var err error
+		if right, err = k.store.disclaim(i); err != nil {
+			return err
+		}
+	}
+	if right {
+		k.has(i)
+	} else {
+		k.lacks(i)
+	}
+	return nil
 }
 
 // count reports bytes that were hashed.

@@ -12,6 +12,7 @@ import (
 var (
 	errNotStored = errors.New("block is not held")
 	errBadSlice  = errors.New("no such slice of a block")
+	errLength    = errors.New("file has another length")
 	errPhase     = errors.New("store takes no blocks any more")
 )
 
@@ -61,18 +62,33 @@ func (s *Store) readAt(i Index, offset uint32, p []byte) error {
 	return nil
 }
 
-// readFile fills p from a laid-out file. The caller holds io.
+// readFile fills p from a laid-out file. A small one must have its length: it is verified whole, and nothing may follow. The
+// caller holds io.
 func (s *Store) readFile(entry int, p []byte, off int64) error {
-	name := s.at.name(s.content.Manifest().Entries[entry].Path)
-	if s.keepsOpen(entry) {
+	e := &s.content.Manifest().Entries[entry]
+	name := s.at.name(e.Path)
+	if e.Size > uint64(s.content.Header().BlockSize) {
 		return s.files.use(name, func(f *os.File) error { return readFullAt(f, p, off) })
+	}
+	read := func(f *os.File) error {
+		fi, err := f.Stat()
+		if err != nil {
+			return err
+		}
+		if uint64(fi.Size()) != e.Size {
+			return fmt.Errorf("%q: %d bytes, not %d: %w", name, fi.Size(), e.Size, errLength)
+		}
+		return readFullAt(f, p, off)
+	}
+	if s.single {
+		return s.files.use(name, read)
 	}
 	f, _, err := openRegular(s.at.root, name, os.O_RDONLY)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	return readFullAt(f, p, off)
+	return read(f)
 }
 
 // readFullAt fills p or fails.
@@ -85,12 +101,6 @@ func readFullAt(f *os.File, p []byte, off int64) error {
 		return &fs.PathError{Op: "read", Path: f.Name(), Err: io.ErrUnexpectedEOF}
 	}
 	return err
-}
-
-// keepsOpen tells whether a file stays open between uses: a large one, of which many Blocks are asked, and a single one, whose
-// name changes under us. Small ones are written once and read seldom.
-func (s *Store) keepsOpen(entry int) bool {
-	return s.single || s.content.Manifest().Entries[entry].Size > uint64(s.content.Header().BlockSize)
 }
 
 // WriteBlock writes a whole verified Block, its nodes and its bit. After an error, which names the path, the Block isn't held.
@@ -153,6 +163,20 @@ func (s *Store) Forget(i Index) error {
 	return s.journal.setBit(i, false)
 }
 
+// disclaim takes a claim out of the journal, unless the Block came from elsewhere meanwhile and is held.
+func (s *Store) disclaim(i Index) (held bool, err error) {
+	one := &s.writing[int(i)%len(s.writing)]
+	one.Lock()
+	defer one.Unlock()
+	s.mu.Lock()
+	held = s.have.Has(i)
+	s.mu.Unlock()
+	if held || s.journal == nil {
+		return held, nil
+	}
+	return false, s.journal.setBit(i, false)
+}
+
 // writeFile writes a slice of a laid-out file. The caller holds io.
 func (s *Store) writeFile(sl Slice, p []byte) error {
 	e := &s.content.Manifest().Entries[sl.Entry]
@@ -169,7 +193,8 @@ func (s *Store) writeFile(sl Slice, p []byte) error {
 // writeSmall writes a whole file: a new one, or over one that an earlier run left.
 func writeSmall(root *os.Root, name string, p []byte) (err error) {
 	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
+	left := errors.Is(err, fs.ErrExist)
+	if left {
 		f, err = openOwn(root, name, os.O_WRONLY)
 		if errors.Is(err, errNotRegular) {
 			f, err = createNew(root, name)
@@ -183,8 +208,8 @@ func writeSmall(root *os.Root, name string, p []byte) (err error) {
 			err = e
 		}
 	}()
-	if _, err = f.WriteAt(p, 0); err != nil {
-		return err
+	if _, err = f.WriteAt(p, 0); err == nil && left {
+		err = f.Truncate(int64(len(p)))
 	}
-	return f.Truncate(int64(len(p)))
+	return err
 }

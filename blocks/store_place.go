@@ -16,7 +16,7 @@ const maxPlacers = 8
 // errLacking says that Place came too early.
 var errLacking = errors.New("blocks are lacking")
 
-// Place finishes: empty files, copies of equal files, symlinks last, modes and mtimes; then the rename into place
+// Place, which comes after Check has returned and every Block is held, finishes: empty files, copies of equal files, symlinks last, modes and mtimes; then the rename into place
 // (RENAME_EXCHANGE over a directory) and the removal of the partial directory and of what was replaced. It replaces whatever
 // has the target's name when it begins. ReadBlock goes on working. After an error the target is as it was and Place may
 // be called again; but ErrLeftover means that all is in place, and only the removal remains to be done.

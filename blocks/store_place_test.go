@@ -1,11 +1,14 @@
 package blocks
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 )
 
@@ -50,20 +53,30 @@ func TestPlaceReplaces(t *testing.T) {
 	}
 }
 
-// TestSwapWithoutExchange is the way of systems that can't exchange two names in one step.
-func TestSwapWithoutExchange(t *testing.T) {
+// TestSwapInTwo is the way of systems that can't exchange two names in one step.
+func TestSwapInTwo(t *testing.T) {
 	dir := t.TempDir()
-	target := filepath.Join(dir, "target")
-	mkdirMode(t, target, 0o755)
-	from := richSample(t)
-	g := startGet(t, from, StoreConfig{Target: target})
-	l := g.s.lock
-	if err := l.parent.Rename("target", l.partial+"/"+replacedName); err != nil {
+	partial := filepath.Join(dir, ".target.p2pcp")
+	for _, name := range []string{"target", "target/old", ".target.p2pcp", ".target.p2pcp/content", ".target.p2pcp/content/new"} {
+		mkdirMode(t, filepath.Join(dir, name), 0o700)
+	}
+	l, err := lockIn(t, dir)
+	if err != nil {
 		t.Fatal(err)
 	}
-	g.finish() // as if restore hadn't come between: the target is absent, and what was aside goes
-	from.mustEqual(t, target, 0)
-	mustBeClean(t, dir, "target")
+	defer l.Release()
+	if err := l.swapInTwo(); err != nil {
+		t.Fatal(err)
+	}
+	mustBeClean(t, filepath.Join(dir, "target"), "new")
+	mustBeClean(t, filepath.Join(partial, replacedName), "old")
+	if err := removeTree(l.dir, replacedName); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.swapInTwo(); err == nil { // there is no content any more
+		t.Error("swapped with nothing")
+	}
+	mustBeClean(t, filepath.Join(dir, "target"), "new")
 }
 
 func TestPlaceWithoutDestination(t *testing.T) {
@@ -168,4 +181,77 @@ func TestNothingIsWrittenAfterPlace(t *testing.T) {
 	if err := g.s.ReadBlock(list[1], 0, make([]byte, 1)); err == nil {
 		t.Error("read after close")
 	}
+}
+
+// TestPlacedExecutableRuns: nobody can start a file that is open for writing.
+func TestPlacedExecutableRuns(t *testing.T) {
+	script := []byte("#!/bin/sh\nexit 7\n")
+	for name, from := range map[string]*sample{"file": singleSample(t, script), "dir": sampleOf(t, map[string][]byte{"x": script}, nil, nil)} {
+		target := filepath.Join(t.TempDir(), "target")
+		g := startGet(t, from, StoreConfig{Target: target})
+		g.fetch(g.lacking(rand.New(rand.NewPCG(1, 1)))...)
+		i := Index(g.c.Header().ManifestBlocks())
+		g.mustHold(i)
+		if err := g.s.Place(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		g.mustHold(i)
+		run := target
+		if name == "dir" {
+			run = filepath.Join(target, "x")
+		}
+		var exit *exec.ExitError
+		if err := exec.Command(run).Run(); !errors.As(err, &exit) || exit.ExitCode() != 7 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestReadersAndWritersAtOnce has every Block written twice and read all the time, through Place.
+func TestReadersAndWritersAtOnce(t *testing.T) {
+	from := richSample(t)
+	target := filepath.Join(t.TempDir(), "target")
+	g := startGet(t, from, StoreConfig{Target: target})
+	list := g.lacking(rand.New(rand.NewPCG(1, 1)))
+	for _, i := range list { // so that the Trees are known
+		b := from.block(i)
+		proof, _ := from.content.Proof(nil, i, 0, uint32(len(b)), b, nil)
+		if err := g.c.Verify(i, 0, b, proof); err != nil {
+			t.Fatal(err)
+		}
+	}
+	done := make(chan struct{})
+	var writers, readers sync.WaitGroup
+	for range 2 {
+		writers.Go(func() {
+			for _, i := range list {
+				if err := g.s.WriteBlock(i, from.block(i)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		readers.Go(func() {
+			for n := 0; ; n++ {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				i := list[n%len(list)]
+				want := from.block(i)
+				got := make([]byte, len(want))
+				if err := g.s.ReadBlock(i, 0, got); err == nil && !bytes.Equal(got, want) || err != nil && !errors.Is(err, errNotStored) {
+					t.Errorf("block %d: %v", i, err)
+					return
+				}
+			}
+		})
+	}
+	writers.Wait()
+	if err := g.s.Place(t.Context()); err != nil {
+		t.Error(err)
+	}
+	close(done)
+	readers.Wait()
+	from.mustEqual(t, target, 0)
 }

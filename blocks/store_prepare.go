@@ -7,14 +7,17 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 )
 
 // prepare makes the directories, 0700, and the large files at their full size, with space for all but their zero ranges.
 func (s *Store) prepare(ctx context.Context) error {
-	dir := s.lock.dir
+	dir, left := s.lock.dir, false
 	if s.single {
 		s.at = shelf{root: dir, only: contentName}
 	} else {
+		_, err := dir.Lstat(contentName)
+		left = err == nil
 		if err := makeDir(dir, contentName); err != nil {
 			return err
 		}
@@ -34,6 +37,11 @@ func (s *Store) prepare(ctx context.Context) error {
 			return err
 		}
 	}
+	if left {
+		if err := s.sweep(ctx); err != nil {
+			return err
+		}
+	}
 	for _, g := range s.content.Layout().Larges() {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -43,6 +51,24 @@ func (s *Store) prepare(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// sweep removes what an earlier run left and the Manifest doesn't name: all that lies in the content gets its final name.
+func (s *Store) sweep(ctx context.Context) error {
+	entries := s.content.Manifest().Entries
+	return walkTree(ctx, s.at.root, ".", func(name string, fi fs.FileInfo) error {
+		_, named := slices.BinarySearchFunc(entries, name, func(e Entry, name string) int { return ComparePaths(e.Path, name) })
+		if named {
+			return nil
+		}
+		if err := removeTree(s.at.root, name); err != nil {
+			return err
+		}
+		if fi.IsDir() {
+			return fs.SkipDir
+		}
+		return nil
+	})
 }
 
 // makeDir makes a directory that only we can use, or makes it so.

@@ -109,8 +109,8 @@ func usable(a netip.Addr) bool {
 }
 
 // distinct keeps the first of equal addresses.
-func distinct(list []netip.Addr) []netip.Addr {
-	var out []netip.Addr
+func distinct[T comparable](list []T) []T {
+	var out []T
 	for _, a := range list {
 		if !slices.Contains(out, a) {
 			out = append(out, a)

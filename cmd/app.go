@@ -53,6 +53,8 @@ func newApp(args []string, stdin, stdout, stderr *os.File) *app {
 		log:    slog.New(slog.DiscardHandler),
 		ctx:    ctx,
 		cancel: cancel,
+
+		interval: time.Minute,
 	}
 	a.term = detectTerminal(stderr, a.env)
 	a.screen = &screen{w: a.stderr, size: a.term.size}
@@ -76,7 +78,6 @@ func (a *app) close() {
 func (a *app) registerGlobal(root *cobra.Command) {
 	f := root.PersistentFlags()
 	f.SortFlags = false
-	a.interval = time.Minute
 	f.BoolVar(&a.json, "json", false, "JSON, one object a line")
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "say nothing but errors")
 	v := f.VarPF(levelValue{&a.verbose}, "verbose", "v", "say more on stderr; -vv still more")

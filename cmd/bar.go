@@ -25,8 +25,8 @@ func barLine(command string, v progressView, width int) string {
 	if v.Total == 0 {
 		return cut(strings.Join(append([]string{head}, fields...), "  "), width)
 	}
-	// " 100% |" + bar + "| " around which the rest is laid out.
-	const frame = 8
+	// What drawBar puts around the bar: "  42% |", "|" and a space.
+	const frame = 9
 	for n := len(fields); n >= 0; n-- {
 		tail := strings.Join(fields[:n], "  ")
 		bar := width - lipgloss.Width(head) - frame - lipgloss.Width(tail)

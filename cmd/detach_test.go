@@ -14,6 +14,8 @@ import (
 //	fail=N      ends with code N before it is ready
 //	kill        is killed before it is ready
 //	wait        stays, not ready, until a signal
+//	show        shows a transfer in the foreground until a signal
+//	stuck       as show, and doesn't leave at the first signal
 //	-, @FILE, ticket   resolves a ticket and prints whether it stands in its arguments
 func detachProbe(args []string) int {
 	a := newApp(args, os.Stdin, os.Stdout, os.Stderr)
@@ -22,6 +24,9 @@ func detachProbe(args []string) int {
 }
 
 func probe(a *app, args []string) error {
+	if args[0] == "show" || args[0] == "stuck" {
+		return probeForeground(a, args[0] == "stuck")
+	}
 	if a.detached() == nil {
 		word, secret := "", ""
 		if last := args[len(args)-1]; last == "-" || last[0] == '@' || strings.HasPrefix(last, "p2pcp1") {
@@ -71,4 +76,19 @@ func probe(a *app, args []string) error {
 	case <-time.After(time.Minute):
 		return nil
 	}
+}
+
+func probeForeground(a *app, stuck bool) error {
+	a.signals.onStop("stopping, what arrived is kept: the same command resumes")
+	p := a.startProgress("get", func() progressSnapshot {
+		return progressSnapshot{Stage: stageTransfer, Name: "x", Done: 1, Total: 4}
+	})
+	defer p.stop("stopped")
+	os.WriteFile("waiting", []byte("x"), 0o600)
+	<-a.ctx.Done()
+	if stuck {
+		os.WriteFile("stopping", []byte("x"), 0o600)
+		<-time.After(time.Minute)
+	}
+	return a.ctx.Err()
 }

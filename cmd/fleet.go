@@ -56,7 +56,7 @@ type fleetHeader struct {
 	Expect  int     // hosts that are waited for; 0: not said
 	Rate    float64 // bytes per second
 	RateOf  string  // what Rate is: "up" of a seed, "total" of all hosts
-	Sent    float64 // by the seed, in copies of the content
+	Sent    float64 // by the seed, in copies of the content; below 0: not known
 	Rarest  int     // copies of the rarest block; below 0: not known
 	Elapsed time.Duration
 }
@@ -101,8 +101,13 @@ func (h *fleetHeader) text(c fleetCounts) string {
 	if h.RateOf != "" {
 		parts = append(parts, h.RateOf+" "+formatRate(h.Rate))
 	}
-	parts = append(parts, fmt.Sprintf("seed sent %.2f copies", h.Sent))
-	if h.Rarest >= 0 {
+	if h.Sent >= 0 {
+		parts = append(parts, fmt.Sprintf("seed sent %.2f copies", h.Sent))
+	}
+	switch {
+	case h.Rarest == 1:
+		parts = append(parts, "rarest block 1 copy")
+	case h.Rarest >= 0:
 		parts = append(parts, fmt.Sprintf("rarest block %d copies", h.Rarest))
 	}
 	return strings.Join(parts, "  ")
@@ -113,10 +118,13 @@ type foldedRow struct {
 	Hosts string // as foldHosts
 	Count int
 	State string
-	Worst float64 // seconds of the slowest
+	Worst float64 // seconds of the slowest; 0: not known
 }
 
 func (f foldedRow) String() string {
+	if f.Worst == 0 {
+		return fmt.Sprintf("%s (%d) %s", f.Hosts, f.Count, f.State)
+	}
 	return fmt.Sprintf("%s (%d) %s, slowest %s", f.Hosts, f.Count, f.State, formatSeconds(time.Duration(f.Worst*float64(time.Second))))
 }
 

@@ -68,7 +68,7 @@ func fleetLines(h fleetHeader, rows []fleetRow, style fleetStyle) []string {
 	return lines
 }
 
-// columns of the table; those from the end are left out first where the width doesn't do.
+// fleetColumns are the table's; those from the end are left out first where the width doesn't do.
 var fleetColumns = []string{"HOST", "STATE", "DONE", "RATE", "TIME", "NOTE"}
 
 // tableLines draws rows as a table without an outer frame.
@@ -78,9 +78,11 @@ func tableLines(rows []fleetRow, style fleetStyle) []string {
 		cells[i] = rows[i].cells()
 	}
 	widths := columnWidths(cells, style.width)
-	for _, row := range cells {
-		for i := range widths {
-			row[i] = cut(row[i], widths[i])
+	heads := make([]string, len(widths))
+	for i, w := range widths {
+		heads[i] = cut(fleetColumns[i], w)
+		for _, row := range cells {
+			row[i] = cut(row[i], w)
 		}
 	}
 	r := lipgloss.NewRenderer(io.Discard)
@@ -95,7 +97,7 @@ func tableLines(rows []fleetRow, style fleetStyle) []string {
 	t := table.New().
 		Border(border).BorderStyle(r.NewStyle()).
 		BorderTop(false).BorderBottom(false).BorderLeft(false).BorderRight(false).BorderColumn(false).BorderHeader(true).
-		Headers(fleetColumns[:len(widths)]...).
+		Headers(heads...).
 		StyleFunc(func(row, column int) lipgloss.Style {
 			s := r.NewStyle()
 			if column < len(widths)-1 {
@@ -162,10 +164,10 @@ func columnWidths(cells [][]string, width int) []int {
 		}
 		if room := width - used; room >= min(widths[n-1], least) || n == 2 {
 			widths[n-1] = min(widths[n-1], max(1, room))
-			if n == 2 && room < 4 {
-				// Only a very narrow terminal comes here: the host gives way.
-				widths[1] = min(lipgloss.Width("getting"), max(1, width/2))
-				widths[0] = max(1, width-2-widths[1])
+			if n == 2 && room < least {
+				// A narrow terminal or a long name: the host gives way.
+				widths[1] = min(least, max(1, width/2))
+				widths[0] = min(widths[0], max(1, width-2-widths[1]))
 			}
 			return widths[:n]
 		}

@@ -68,7 +68,7 @@ func FuzzParseRate(f *testing.F) {
 func TestFormatSize(t *testing.T) {
 	for n, want := range map[uint64]string{
 		0: "0 B", 1: "1 B", 1023: "1023 B", 1024: "1.0 KiB", 1536: "1.5 KiB", 10 << 30: "10.0 GiB", 182 << 30: "182 GiB",
-		1<<20 - 1: "1.0 MiB", 1023 << 10: "1023 KiB", 1 << 63: "8.0 EiB", 102349: "99.9 KiB", 102400: "100 KiB",
+		1<<20 - 1: "1.0 MiB", 1023 << 10: "1023 KiB", 1 << 63: "8.0 EiB", 102300: "99.9 KiB", 102400: "100 KiB",
 	} {
 		if got := formatSize(n); got != want {
 			t.Errorf("formatSize(%d) = %q, want %q", n, got, want)

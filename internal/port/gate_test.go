@@ -83,6 +83,9 @@ func TestFloodOfSilentConnections(t *testing.T) {
 		}
 		// 92 wait before us, each 8 of them for one grace.
 		start := time.Now()
+		if _, err := silent[0].Read(make([]byte, 1)); err != io.EOF || time.Since(start) != graceTime {
+			t.Errorf("the oldest: %v after %v", err, time.Since(start))
+		}
 		conn := l.knock()
 		if err := Handshake(conn, swarm(1), Session); err != nil {
 			t.Error(err)
@@ -125,7 +128,7 @@ func TestBurstOfHonestDialersGetsIn(t *testing.T) {
 		var in atomic.Int32
 		g.route(swarm(1), func(_ Kind, conn net.Conn) { in.Add(1); conn.Close() })
 		l, end := open(g)
-		done := make(chan error)
+		start, done := time.Now(), make(chan error)
 		for range dialers {
 			go func() {
 				conn := l.knock()
@@ -141,8 +144,8 @@ func TestBurstOfHonestDialersGetsIn(t *testing.T) {
 			}
 		}
 		end()
-		if in.Load() != dialers {
-			t.Errorf("%d of %d got in", in.Load(), dialers)
+		if in.Load() != dialers || time.Since(start) >= graceTime {
+			t.Errorf("%d of %d got in, after %v", in.Load(), dialers, time.Since(start))
 		}
 	})
 }
@@ -210,6 +213,19 @@ func TestAcceptErrorsAreWaitedOut(t *testing.T) {
 		if err := <-served; !errors.Is(err, broken) {
 			t.Errorf("a broken listener: %v", err)
 		}
+	})
+}
+
+func TestNobodyEntersAShutGate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(2)
+		l, end := open(g)
+		g.close()
+		start := time.Now()
+		if _, err := l.knock().Read(make([]byte, 1)); err != io.EOF || time.Since(start) != 0 {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+		end()
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net"
 	"net/netip"
 	"strconv"
@@ -162,13 +163,24 @@ func bindError(protocol string, number uint16, err error) error {
 	return err
 }
 
+// numbers gives first to last, or last to first.
+func numbers(first, last uint16, fromTop bool) iter.Seq[uint16] {
+	return func(yield func(uint16) bool) {
+		for k := range last - first + 1 {
+			number := first + k
+			if fromTop {
+				number = last - k
+			}
+			if !yield(number) {
+				return
+			}
+		}
+	}
+}
+
 // bindRange binds the first port of first to last, from either end, that is free on both.
 func (at place) bindRange(ctx context.Context, first, last uint16, fromTop bool) (net.Listener, *net.UDPConn, error) {
-	for k := range last - first + 1 {
-		number := first + k
-		if fromTop {
-			number = last - k
-		}
+	for number := range numbers(first, last, fromTop) {
 		tcp, udp, err := at.bind(ctx, number)
 		if err == nil || !errors.Is(err, ErrTaken) {
 			return tcp, udp, err

@@ -97,8 +97,7 @@ const (
 // that the other side saw. The error is ErrSilent if there was no right reply within 1.6 s or ctx's deadline, with it the
 // socket's if the host refuses datagrams, or ctx's if it was cancelled.
 func Ping(ctx context.Context, to netip.AddrPort, s Secrets) (rtt time.Duration, seen netip.AddrPort, err error) {
-	d := net.Dialer{}
-	conn, err := d.DialContext(ctx, "udp", to.String())
+	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(to)) // connects nothing, so it never waits
 	if err != nil {
 		return 0, seen, fmt.Errorf("ping: %w", err)
 	}
@@ -110,7 +109,8 @@ func Ping(ctx context.Context, to netip.AddrPort, s Secrets) (rtt time.Duration,
 		if try == pingTries-1 {
 			wait = pingLast
 		}
-		rtt, seen, ok := a.try(ctx, wait)
+		end := time.Now().Add(wait)
+		rtt, seen, ok := a.try(ctx, end)
 		if ok {
 			return rtt, seen, nil
 		}
@@ -118,6 +118,9 @@ func Ping(ctx context.Context, to netip.AddrPort, s Secrets) (rtt time.Duration,
 			return 0, seen, fmt.Errorf("ping %s: %w", to, err)
 		} else if err != nil {
 			break
+		}
+		if try < pingTries-1 {
+			sleep(ctx, time.Until(end)) // it was refused, and may be up by the next try
 		}
 	}
 	return 0, netip.AddrPort{}, fmt.Errorf("ping %s: %w", to, a.last)
@@ -131,9 +134,9 @@ type asker struct {
 	last    error               // wraps ErrSilent
 }
 
-// try sends a request and waits for the reply to it or to an earlier one.
-func (a *asker) try(ctx context.Context, wait time.Duration) (rtt time.Duration, seen netip.AddrPort, ok bool) {
-	n, end := newNonce(), time.Now().Add(wait)
+// try sends a request and waits until end for the reply to it or to an earlier one.
+func (a *asker) try(ctx context.Context, end time.Time) (rtt time.Duration, seen netip.AddrPort, ok bool) {
+	n := newNonce()
 	request := ping(&a.secrets, pingRequest, n, netip.AddrPort{})
 	a.sent[n] = time.Now()
 	if _, err := a.conn.Write(request[:]); err != nil {
@@ -147,9 +150,7 @@ func (a *asker) try(ctx context.Context, wait time.Duration) (rtt time.Duration,
 		if err != nil {
 			var timeout net.Error
 			if !errors.As(err, &timeout) || !timeout.Timeout() {
-				// Refused; it may be up by the next try.
 				a.last = fmt.Errorf("%w: %w", ErrSilent, err)
-				sleep(ctx, time.Until(end))
 			}
 			return 0, seen, false
 		}

@@ -28,7 +28,6 @@ func (p *Port) Packets(deliver func(b []byte, from netip.AddrPort, at time.Time)
 
 // WriteTo sends a datagram from the port. Safe for concurrent use.
 func (p *Port) WriteTo(b []byte, to netip.AddrPort) error {
-	to = netip.AddrPortFrom(to.Addr().Unmap(), to.Port())
 	if _, err := p.udp.WriteToUDPAddrPort(b, to); err != nil {
 		return fmt.Errorf("send datagram: %w", err)
 	}

@@ -1,0 +1,225 @@
+package cmd
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"p2pcp/seed"
+	"p2pcp/swarm"
+
+	"github.com/spf13/cobra"
+)
+
+// Times of --watch.
+const (
+	watchPeriod   = time.Second      // between two looks on a terminal
+	watchPatience = 30 * time.Second // without an answer, once there was one
+)
+
+// ticketMembers is how many members a ticket of --ticket names.
+const ticketMembers = 3
+
+// statusFlags are those of 'p2pcp status'.
+type statusFlags struct {
+	observerFlags
+	watch  bool
+	plain  bool
+	ticket bool
+}
+
+func newStatusCmd(a *app) *cobra.Command {
+	var f statusFlags
+	c := &cobra.Command{
+		Use:   "status TICKET|-|@FILE",
+		Short: "Show who is how far",
+		Long: "status asks every member of a swarm and prints who is how far, the slowest first,\n" +
+			"with what the seeds know of hosts that are gone. --watch goes on until it is\n" +
+			"interrupted: redrawn each second on a terminal, elsewhere a line each\n" +
+			"--progress-interval. When the seed is gone, --ticket prints a ticket that names\n" +
+			"members which still have content.",
+		Example: "  p2pcp status --watch $T\n  T=$(p2pcp status --ticket --join node7:7799 $T)",
+		Args:    wantArgs(1, 1, "a TICKET"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if err := f.check(); err != nil {
+				return err
+			}
+			o, err := a.observed(args[0], &f.observerFlags)
+			if err != nil {
+				return err
+			}
+			r := &statusRun{app: a, flags: &f, swarm: o, crawler: newCrawler(o)}
+			if f.watch {
+				return r.watch()
+			}
+			return r.once()
+		},
+	}
+	c.Flags().SortFlags = false
+	c.Flags().BoolVarP(&f.watch, "watch", "w", false, "go on until interrupted")
+	c.Flags().BoolVar(&f.plain, "plain", false, "tab separated values, a line each host")
+	c.Flags().BoolVar(&f.ticket, "ticket", false, "print a ticket that names three living members")
+	f.register(c)
+	return c
+}
+
+func (f *statusFlags) check() error {
+	switch {
+	case f.watch && f.plain:
+		return usagef("--json and --watch go together", "--plain and --watch exclude each other")
+	case f.ticket && (f.watch || f.plain):
+		return usagef("", "--ticket excludes --watch and --plain")
+	}
+	return f.observerFlags.check()
+}
+
+// statusRun is one run of status.
+type statusRun struct {
+	app     *app
+	flags   *statusFlags
+	swarm   *observed
+	crawler *crawler
+	frame   []string // that --watch shows on a terminal
+}
+
+// once looks once and prints.
+func (r *statusRun) once() error {
+	a := r.app
+	s, err := r.crawler.survey(a.ctx, r.swarm.addrs)
+	if err != nil {
+		return err
+	}
+	if r.flags.ticket {
+		return r.freshTicket(s)
+	}
+	m := mergeSurvey(r.swarm.ticket.ID, s)
+	switch {
+	case a.json:
+		return a.result("", m)
+	case r.flags.plain:
+		return a.result(m.tsv(), nil)
+	}
+	return a.result(strings.Join(m.lines(a.stdoutStyle()), "\n"), nil)
+}
+
+// stdoutStyle is what stdout can show.
+func (a *app) stdoutStyle() fleetStyle {
+	t := detectTerminal(a.stdout.file, a.env)
+	style := fleetStyle{color: t.color, utf8: t.utf8}
+	if t.live {
+		style.width, _ = t.size()
+	}
+	return style
+}
+
+// watch looks again and again until it is interrupted, or nobody answers for watchPatience.
+func (r *statusRun) watch() error {
+	a := r.app
+	live := a.term.live && !a.json && !a.quiet
+	period := a.interval
+	if live {
+		period = watchPeriod
+	}
+	defer r.leave()
+	addrs, answered := r.swarm.addrs, time.Time{}
+	for {
+		s, err := r.crawler.survey(a.ctx, addrs)
+		switch {
+		case err == nil:
+			answered = time.Now()
+			addrs = distinct(append(slices.Clone(r.swarm.addrs), s.addrs()...))
+			if err := r.show(mergeSurvey(r.swarm.ticket.ID, s), live); err != nil {
+				return err
+			}
+		case a.ctx.Err() != nil, time.Since(answered) > watchPatience, !errors.Is(err, swarm.ErrNobody):
+			return err
+		}
+		sleep(a.ctx, period)
+		if a.ctx.Err() != nil {
+			return context.Cause(a.ctx)
+		}
+	}
+}
+
+// show shows one moment of --watch.
+func (r *statusRun) show(m statusMessage, live bool) error {
+	a := r.app
+	if !live {
+		return a.result(m.line(time.Now()), m)
+	}
+	columns, lines := a.term.size()
+	r.frame = m.lines(fleetStyle{width: columns - 1, lines: lines - 1, color: a.term.color, utf8: a.term.utf8})
+	a.screen.show(r.frame)
+	return a.stderr.failure()
+}
+
+// leave lets the last frame of --watch stand.
+func (r *statusRun) leave() {
+	r.app.screen.clear()
+	if r.frame != nil {
+		r.app.screen.message(strings.Join(r.frame, "\n"))
+	}
+}
+
+// addrs are where the members answered, so that a look can begin with any of them: those of the ticket may be gone.
+func (s *survey) addrs() []netip.AddrPort {
+	list := make([]netip.AddrPort, len(s.members))
+	for i := range s.members {
+		list[i] = s.members[i].addr
+	}
+	return list
+}
+
+// freshTicket prints the ticket with the addresses of members that live.
+func (r *statusRun) freshTicket(s survey) error {
+	t := seed.Ticket{
+		Encrypted: r.swarm.ticket.Encrypted, ID: r.swarm.ticket.ID, Key: r.swarm.ticket.Key, Addrs: livingAddrs(s),
+	}
+	if len(t.Addrs) == 0 {
+		return exitf(exitNobody, "somebody has to seed it again", "nobody who answers has any content")
+	}
+	return r.app.result(t.String(), ticketPublicMessage{"ticket", t.String()})
+}
+
+// livingAddrs are the addresses of up to ticketMembers members that answered and hold something: seeds, which stay longest,
+// then those with the most.
+func livingAddrs(s survey) []netip.AddrPort {
+	var holders []sighting
+	for _, m := range s.members {
+		if m.report.Role == "seed" || m.report.State != "manifest" && m.report.BlocksHave > 0 {
+			holders = append(holders, m)
+		}
+	}
+	rank := func(m sighting) float64 {
+		if m.report.Role == "seed" {
+			return 2
+		}
+		return float64(m.report.BlocksHave) / float64(max(m.report.Blocks, 1))
+	}
+	slices.SortStableFunc(holders, func(a, b sighting) int { return cmp.Compare(rank(b), rank(a)) })
+	var list []netip.AddrPort
+	for _, m := range holders[:min(len(holders), ticketMembers)] {
+		list = append(list, s.reachable(m))
+	}
+	return list
+}
+
+// reachable is where others can dial a member: where it answered us, unless that is this host's own loopback and somebody
+// knows better.
+func (s *survey) reachable(m sighting) netip.AddrPort {
+	if !m.addr.Addr().IsLoopback() {
+		return m.addr
+	}
+	for _, other := range s.members {
+		for _, named := range other.report.Members {
+			if addr, err := netip.ParseAddrPort(named.Addr); err == nil && named.Member == m.member && !addr.Addr().IsLoopback() {
+				return addr
+			}
+		}
+	}
+	return m.addr
+}

@@ -1,0 +1,308 @@
+package cmd
+
+import (
+	"context"
+	"encoding/json"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"p2pcp/blocks"
+	"p2pcp/swarm/wire"
+)
+
+// sampleSurvey has two seeds with unequal Ledgers, receivers in every state, and one that doesn't answer.
+func sampleSurvey() survey {
+	ledger := func(host, state string, ms uint64) wire.LedgerRow {
+		return wire.LedgerRow{Member: host + "-00000001", Host: host, Source: "10.0.0.1", Target: "/t/big", State: state, Millis: ms, Bytes: 100}
+	}
+	failed := ledger("n6", "failed", 3000)
+	failed.Code, failed.Reason = 7, "no space\nleft"
+	lost := ledger("n7", "lost", 2500)
+	lost.Code = 6
+	back := ledger("n8", "lost", 100)
+	back.Code = 6
+	at := func(n int, r wire.Report) sighting {
+		member := r.Host + "-00000001"
+		if r.Role == "" {
+			r.Role = "get"
+		}
+		r.Bytes = 1 << 20
+		return sighting{addr: fakeAddr(n), member: member, report: r}
+	}
+	return survey{
+		members: []sighting{
+			at(1, wire.Report{
+				Host: "seed1", Role: "seed", State: "seeding", Sent: 1 << 20, UpRate: 1000, Blocks: 16, BlocksHave: 16, RarestCopies: 3, RarestBlock: 5,
+				Sessions: 4, Ledger: []wire.LedgerRow{ledger("n1", "changed", 1000), ledger("n2", "begun", 0), ledger("n3", "begun", 0), failed, lost, back},
+			}),
+			at(2, wire.Report{
+				Host: "seed2", Role: "seed", State: "seeding", Sent: 1 << 19, UpRate: 24, Blocks: 16, BlocksHave: 16, RarestCopies: 2,
+				Ledger: []wire.LedgerRow{ledger("n1", "begun", 0), ledger("n2", "changed", 1500), ledger("n9", "begun", 0)},
+			}),
+			at(11, wire.Report{Host: "n1", State: "linger", Blocks: 16, BlocksHave: 16, RarestCopies: 1, Sent: 7, Received: 1 << 20, Sessions: 2}),
+			at(13, wire.Report{Host: "n3", State: "getting", Blocks: 16, BlocksHave: 4, DownRate: 2048, UpRate: 5, Received: 1 << 18, FromSeed: 1 << 17, Sessions: 3}),
+			at(14, wire.Report{Host: "n4", State: "manifest", Blocks: 1, BlocksHave: 1, RarestCopies: 9}),
+			at(15, wire.Report{Host: "n5", State: "getting", Blocks: 16, BlocksHave: 8}),
+			at(18, wire.Report{Host: "n8", State: "checking", Blocks: 16, BlocksHave: 12, Sessions: 1}),
+		},
+		silent: []silentMember{
+			{"n2-00000001", fakeAddr(12), false},
+			{"ns-00000001", fakeAddr(20), false},
+			{"seed3-00000001", fakeAddr(3), true},
+		},
+	}
+}
+
+func TestStatusTable(t *testing.T) {
+	m := mergeSurvey(blocks.Sum([]byte("content")), sampleSurvey())
+	got := "\n" + strings.Join(m.lines(fleetStyle{}), "\n") + "\n"
+	want := `
+swarm 3fba5250 1.0 MiB  2/10 hosts done  6 under way  1 failed  1 lost  total 2.0 KiB/s  seed sent 1.50 copies  rarest block 3 copies
+HOST  STATE     DONE  RATE       TIME  NOTE
+----------------------------------------------------------
+n6    failed    0%    -          3s    exit 7 no space\nleft
+n7    lost      0%    -          3s    exit 6
+n4    manifest  0%    0 B/s      0s
+n9    begun     0%    0 B/s      0s    doesn't answer from here
+ns    silent    0%    0 B/s      0s    doesn't answer from here
+n3    getting   25%   2.0 KiB/s  0s
+n5    getting   50%   0 B/s      0s    no peer
+n8    checking  75%   0 B/s      0s
+n[1-2] (2) changed, slowest 1.5s
+seed[1-2] (2) seeding, up 1.0 KiB/s
+`
+	compareTables(t, got, want)
+	for _, style := range []fleetStyle{{width: 30}, {lines: 5}, {lines: 1}, {width: 9, lines: 3}} {
+		lines := m.lines(style)
+		if style.lines > 1 && len(lines) > style.lines {
+			t.Errorf("%d lines of %d", len(lines), style.lines)
+		}
+		for _, line := range lines {
+			if style.width > 0 && len(line) > style.width {
+				t.Errorf("wider than %d: %q", style.width, line)
+			}
+		}
+	}
+}
+
+// compareTables leaves the length of the rule to the table.
+func compareTables(t *testing.T, got, want string) {
+	t.Helper()
+	rule := func(s string) string {
+		lines := strings.Split(s, "\n")
+		for i, line := range lines {
+			if line != "" && strings.Trim(line, "-") == "" {
+				lines[i] = "---"
+			}
+		}
+		return strings.Join(lines, "\n")
+	}
+	if rule(got) != rule(want) {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+}
+
+func TestStatusTSVAndLine(t *testing.T) {
+	m := mergeSurvey(blocks.Sum([]byte("content")), sampleSurvey())
+	want := strings.Join([]string{
+		"HOST\tSTATE\tDONE\tRATE\tBYTES\tSECONDS\tCODE\tNOTE",
+		"n6\tfailed\t0.000\t0\t100\t3.000\t7\tno space\\nleft",
+		"n7\tlost\t0.000\t0\t100\t2.500\t6\t",
+		"n4\tmanifest\t0.000\t0\t0\t0.000\t0\t",
+		"n9\tbegun\t0.000\t0\t100\t0.000\t0\tdoesn't answer from here",
+		"ns\tsilent\t0.000\t0\t0\t0.000\t0\tdoesn't answer from here",
+		"n3\tgetting\t0.250\t2048\t262144\t0.000\t0\t",
+		"n5\tgetting\t0.500\t0\t0\t0.000\t0\tno peer",
+		"n8\tchecking\t0.750\t0\t0\t0.000\t0\t",
+		"n2\tchanged\t1.000\t0\t100\t1.500\t0\t",
+		"n1\tchanged\t1.000\t0\t1048576\t1.000\t0\t",
+		"seed1\tseeding\t1.000\t0\t0\t0.000\t0\t",
+		"seed2\tseeding\t1.000\t0\t0\t0.000\t0\t",
+	}, "\n")
+	if got := m.tsv(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	line := m.line(time.Date(2026, 11, 1, 2, 3, 4, 0, time.UTC))
+	if want := "status time=2026-11-01T02:03:04Z id=3fba5250 hosts=2/10 failed=1 lost=1 rate=2.0KiB/s egress=1.50 rarest=3 seeds=2 slowest=n4 slowest_done=0%"; line != want {
+		t.Errorf("got  %s\nwant %s", line, want)
+	}
+}
+
+// TestStatusJSON holds the names that scripts use.
+func TestStatusJSON(t *testing.T) {
+	var m map[string]any
+	if err := json.Unmarshal([]byte(jsonLine(mergeSurvey(blocks.Sum([]byte("content")), sampleSurvey()))), &m); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]any{
+		"message_type": "status", "bytes": 1048576.0, "hosts_known": 10.0, "hosts_done": 2.0, "hosts_failed": 1.0, "hosts_lost": 1.0,
+		"down_rate": 2048.0, "egress_copies": 1.5, "rarest_copies": 3.0, "rarest_block": 5.0,
+	} {
+		if m[name] != want {
+			t.Errorf("%s is %v, want %v", name, m[name], want)
+		}
+	}
+	host := m["hosts"].([]any)[2].(map[string]any)
+	for name, want := range map[string]any{
+		"member": "n3-00000001", "host": "n3", "address": "10.0.0.13:7700", "source": "10.0.0.1", "target": "/t/big", "state": "getting",
+		"done": 0.25, "down_rate": 2048.0, "up_rate": 5.0, "received": 262144.0, "sent": 0.0, "from_seed": 131072.0, "sessions": 3.0,
+		"seconds": 0.0, "code": 0.0,
+	} {
+		if host[name] != want {
+			t.Errorf("hosts[2].%s is %v, want %v", name, host[name], want)
+		}
+	}
+	one := m["seeds"].([]any)[0].(map[string]any)
+	for name, want := range map[string]any{
+		"member": "seed1-00000001", "host": "seed1", "address": "10.0.0.1:7700", "up_rate": 1000.0, "sent": 1048576.0, "sessions": 4.0,
+	} {
+		if one[name] != want {
+			t.Errorf("seeds[0].%s is %v, want %v", name, one[name], want)
+		}
+	}
+}
+
+// TestStatusWithoutSeed: what only a seed knows is left out, and lists are never null.
+func TestStatusWithoutSeed(t *testing.T) {
+	s := sampleSurvey()
+	s.members = s.members[2:3]
+	m := mergeSurvey(blocks.Sum(nil), s)
+	got := "\n" + strings.Join(m.lines(fleetStyle{}), "\n") + "\n"
+	compareTables(t, got, `
+swarm af1349b9 1.0 MiB  1/3 hosts done  2 under way  total 0 B/s  rarest block 1 copy
+HOST  STATE   DONE  RATE   TIME  NOTE
+---
+n2    silent  0%    0 B/s  0s    doesn't answer from here
+ns    silent  0%    0 B/s  0s    doesn't answer from here
+n1 (1) linger
+no seed answers
+`)
+	if m.Egress != nil || strings.Contains(jsonLine(m), `"seeds":null`) {
+		t.Error(jsonLine(m))
+	}
+	empty := mergeSurvey(blocks.Sum(nil), survey{})
+	if empty.Hosts = nil; empty.Known != 0 || empty.RarestCopies != nil {
+		t.Errorf("%+v", empty)
+	}
+}
+
+// TestStatusOfOneHostTwice: two targets of one host are two rows, told apart by the target.
+func TestStatusOfOneHostTwice(t *testing.T) {
+	row := func(member, source, target, state string) wire.LedgerRow {
+		return wire.LedgerRow{Member: member, Host: "n1", Source: source, Target: target, State: state}
+	}
+	m := mergeSurvey(blocks.Sum(nil), survey{members: []sighting{{member: "s-1", report: wire.Report{Role: "seed", Ledger: []wire.LedgerRow{
+		row("a", "10.0.0.1", "/a", "begun"), row("b", "10.0.0.1", "/b", "unchanged"), row("c", "10.0.0.2", "/a", "changed"),
+	}}}}})
+	var got []string
+	for _, h := range m.Hosts {
+		got = append(got, h.Member+" "+h.State+" "+h.Note)
+	}
+	if s := strings.Join(got, ", "); s != "a begun doesn't answer from here, c changed /a, b unchanged /b" {
+		t.Error(s)
+	}
+}
+
+func TestLivingAddrs(t *testing.T) {
+	s := sampleSurvey()
+	if got := livingAddrs(s); len(got) != 3 || got[0] != fakeAddr(1) || got[1] != fakeAddr(2) || got[2] != fakeAddr(11) {
+		t.Errorf("got %v", got)
+	}
+	s.members = s.members[3:] // n3 has 4 of 16, n4 only the manifest, n5 8, n8 12
+	if got := livingAddrs(s); len(got) != 3 || got[0] != fakeAddr(18) || got[1] != fakeAddr(15) || got[2] != fakeAddr(13) {
+		t.Errorf("got %v", got)
+	}
+	s.members = s.members[1:2]
+	if got := livingAddrs(s); len(got) != 0 {
+		t.Errorf("got %v", got)
+	}
+}
+
+// TestLivingAddrsAreReachable: a loopback address is of use to nobody else.
+func TestLivingAddrsAreReachable(t *testing.T) {
+	s := sampleSurvey()
+	s.members[0].addr = netip.MustParseAddrPort("127.0.0.1:7700")
+	s.members[1].report.Members = []wire.ReportMember{
+		{Member: "other", Addr: "10.9.9.9:1"}, {Member: s.members[0].member, Addr: "127.0.0.1:7700"}, {Member: s.members[0].member, Addr: "10.1.1.1:7700"},
+	}
+	if got := livingAddrs(s); got[0] != netip.MustParseAddrPort("10.1.1.1:7700") {
+		t.Errorf("got %v", got)
+	}
+	s.members[1].report.Members = nil
+	if got := livingAddrs(s); got[0] != netip.MustParseAddrPort("127.0.0.1:7700") {
+		t.Errorf("got %v", got)
+	}
+}
+
+// TestWatch looks each second on a terminal, bears a swarm that is away for a while, and ends with the interrupt; the last
+// frame stays.
+func TestWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, out, errs := newTestApp(t)
+		a.term = terminal{live: true, size: func() (int, int) { return 200, 24 }}
+		a.screen.size = a.term.size
+		var f fakeSwarm
+		f.put(1)
+		looks := 0
+		begin := time.Now()
+		look := func(ctx context.Context, addr netip.AddrPort) (sighting, error) {
+			switch looks++; looks {
+			case 3, 4:
+				return sighting{}, os.ErrDeadlineExceeded
+			case 6:
+				a.cancel(exitSilently(exitInterrupt, errInterrupted))
+			}
+			return f.look(ctx, addr)
+		}
+		r := statusRun{
+			app: a, flags: &statusFlags{watch: true}, swarm: &observed{addrs: []netip.AddrPort{fakeAddr(1)}},
+			crawler: &crawler{look: look, content: &contentOnce{}},
+		}
+		if err := r.watch(); classify(err).code != exitInterrupt {
+			t.Errorf("got %v", err)
+		}
+		if looks != 6 || time.Since(begin) < 5*watchPeriod || time.Since(begin) > 5*watchPeriod+time.Second {
+			t.Errorf("%d looks in %s", looks, time.Since(begin))
+		}
+		if n := strings.Count(errs(), "node0001"); n != 4 { // three frames, and the last one once more
+			t.Errorf("drawn %d times: %q", n, errs())
+		}
+		if !strings.HasSuffix(errs(), "no seed answers\n") || out() != "" {
+			t.Errorf("stderr %q, stdout %q", errs(), out())
+		}
+	})
+}
+
+// TestWatchInALog prints a line each interval, and gives up when nobody answers any more.
+func TestWatchInALog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, out, errs := newTestApp(t)
+		a.interval = 10 * time.Second
+		var f fakeSwarm
+		f.put(1)
+		looks := 0
+		r := statusRun{
+			app: a, flags: &statusFlags{watch: true}, swarm: &observed{addrs: []netip.AddrPort{fakeAddr(1)}},
+			crawler: &crawler{content: &contentOnce{}, look: func(ctx context.Context, addr netip.AddrPort) (sighting, error) {
+				if looks++; looks > 3 {
+					return sighting{}, os.ErrDeadlineExceeded
+				}
+				return f.look(ctx, addr)
+			}},
+		}
+		begin := time.Now()
+		if err := r.watch(); classify(err).code != exitNobody {
+			t.Errorf("got %v", err)
+		}
+		if d := time.Since(begin); d < 20*time.Second+watchPatience || d > 45*time.Second+watchPatience {
+			t.Errorf("gave up after %s", d)
+		}
+		if n := strings.Count(out(), "\n"); n != 3 || !strings.HasPrefix(out(), "status time=") || errs() != "" {
+			t.Errorf("stdout %q, stderr %q", out(), errs())
+		}
+	})
+}

@@ -1,0 +1,206 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"p2pcp/internal/lab"
+)
+
+// result is the last line of get --json.
+type result struct {
+	Type    string `json:"message_type"`
+	Changed bool   `json:"changed"`
+	Fetched uint64 `json:"fetched"`
+}
+
+func (r *rig) result(p *proc) result {
+	r.Helper()
+	for line := range strings.Lines(p.out.String()) {
+		var m result
+		if json.Unmarshal([]byte(line), &m) == nil && m.Type == "result" {
+			return m
+		}
+	}
+	r.Fatalf("no result in %q; stderr %q", p.out, p.err)
+	return result{}
+}
+
+// received is how much a host's get has fetched so far, by the space that its partial directory takes.
+func (r *rig) received(host int, name string) int {
+	out, _ := r.host(host).Command(r.ctx, "sh", "-c", fmt.Sprintf("od -An -v -tu1 %s/.%s.p2pcp/journal 2>/dev/null | wc -c", lab.Scratch, name)).Output()
+	return len(out)
+}
+
+// TestE2EKills: the death of a receiver, of the seed and of its successor.
+func TestE2EKills(t *testing.T) {
+	r := newRig(t, 9, rate)
+	const size = 64 * mib
+	path, sum := r.file("model.bin", size)
+
+	t.Run("receiver at half", func(t *testing.T) {
+		seed, ticket := r.seed(path)
+		var all []*proc
+		for _, h := range r.receivers() {
+			all = append(all, r.get(h, ticket, "--json"))
+		}
+		r.untilSent(0, size/2)
+		all[0].signal(syscall.SIGKILL)
+		for i, p := range all[1:] {
+			if code := r.wait(p, time.Minute); code != 0 {
+				t.Errorf("host %d: exit %d: %s", i+2, code, p.err)
+			}
+		}
+		again := r.get(1, ticket, "--json")
+		if code := r.wait(again, time.Minute); code != 0 {
+			t.Fatalf("again: exit %d: %s", code, again.err)
+		}
+		got := r.result(again).Fetched
+		t.Logf("the second run fetched %.2f of the file", copies(got, size))
+		if c := copies(got, size); c > 0.8 || c < 0.05 {
+			t.Errorf("the second run fetched %.2f of the file, about half is expected", c)
+		}
+		r.sameEverywhere(path, sum, r.receivers()...)
+		r.clear(path)
+		r.end(seed)
+	})
+
+	t.Run("seed once one copy is out", func(t *testing.T) {
+		seed, ticket := r.seed(path)
+		var all []*proc
+		for _, h := range r.receivers() {
+			all = append(all, r.get(h, ticket, "-d"))
+		}
+		r.untilSent(0, size*108/100) // content and the headers around it
+		seed.signal(syscall.SIGKILL)
+		for i, p := range all {
+			if code := r.wait(p, time.Minute); code != 0 {
+				t.Errorf("host %d: exit %d: %s", i+1, code, p.err)
+			}
+		}
+		r.sameEverywhere(path, sum, r.receivers()...)
+
+		// They linger: a host that comes now finds them.
+		r.run(8, r.bin, "stop", "--all")
+		r.run(8, "rm", "-f", path)
+		member := r.memberAddr(1)
+		r.run(8, r.bin, "get", ticket, "-o", lab.Scratch+"/", "--join", member)
+		r.sameEverywhere(path, sum, 8)
+
+		r.run(8, "rm", "-f", path)
+		fresh := strings.TrimSpace(r.run(8, r.bin, "status", ticket, "--join", member, "--ticket"))
+		r.run(8, r.bin, "get", fresh, "-o", lab.Scratch+"/")
+		r.sameEverywhere(path, sum, 8)
+		for _, h := range r.receivers() {
+			r.run(h, r.bin, "stop", "--all")
+		}
+		r.clear(path)
+	})
+
+	t.Run("seed restarted", func(t *testing.T) {
+		file := lab.Scratch + "/ticket"
+		seed, ticket := r.seed(path, "--ticket-file", file)
+		var all []*proc
+		for _, h := range r.receivers() {
+			all = append(all, r.get(h, ticket))
+		}
+		r.untilSent(0, size/3)
+		seed.signal(syscall.SIGKILL)
+		<-seed.done
+		seed, second := r.seed(path, "--ticket-file", file)
+		if second != ticket {
+			t.Errorf("the ticket changed:\n%s\n%s", ticket, second)
+		}
+		for i, p := range all {
+			if code := r.wait(p, time.Minute); code != 0 {
+				t.Errorf("host %d: exit %d: %s", i+1, code, p.err)
+			}
+		}
+		r.sameEverywhere(path, sum, r.receivers()...)
+		r.until("the new seed's ledger", 15*time.Second, func() bool {
+			out, _ := r.host(0).Command(r.ctx, r.bin, "status", ticket, "--json").Output()
+			return strings.Count(string(out), `"changed"`) > 0
+		})
+		r.clear(path)
+		r.end(seed)
+	})
+}
+
+// untilSent waits until a host's interface has sent n more bytes.
+func (r *rig) untilSent(host, n int) {
+	r.Helper()
+	first, err := r.host(host).Sent()
+	if err != nil {
+		r.Fatal(err)
+	}
+	r.until(fmt.Sprintf("%d bytes from host %d", n, host), time.Minute, func() bool {
+		now, err := r.host(host).Sent()
+		return err == nil && now-first >= uint64(n)
+	})
+}
+
+// memberAddr is where the get on a host listens.
+func (r *rig) memberAddr(host int) string {
+	r.Helper()
+	out := r.run(host, "ss", "-Hltn", "sport", ">=", ":7700", "and", "sport", "<=", ":7799")
+	f := strings.Fields(out)
+	if len(f) < 4 {
+		r.Fatalf("nobody listens on host %d: %q", host, out)
+	}
+	return fmt.Sprintf("%s:%s", r.host(host).Addr(), f[3][strings.LastIndex(f[3], ":")+1:])
+}
+
+// end interrupts a process and waits for it.
+func (r *rig) end(p *proc) {
+	r.Helper()
+	p.signal(syscall.SIGINT)
+	r.wait(p, 5*time.Second)
+}
+
+// TestE2EReuse: what is there is not fetched again.
+func TestE2EReuse(t *testing.T) {
+	r := newRig(t, 3, rate)
+	const size = 64 * mib
+	path, _ := r.file("model.bin", size)
+	fetch := func(ticket string, args ...string) result {
+		t.Helper()
+		p := r.get(1, ticket, append(args, "--json", "--linger", "0")...)
+		if code := r.wait(p, time.Minute); code != 0 {
+			t.Fatalf("exit %d: %s", code, p.err)
+		}
+		return r.result(p)
+	}
+	seed, ticket := r.seed(path)
+	fetch(ticket)
+	if m := fetch(ticket); m.Changed || m.Fetched > 256<<10 {
+		t.Errorf("the second get fetched %d bytes (changed %v)", m.Fetched, m.Changed)
+	}
+	r.end(seed)
+
+	r.run(0, "sh", "-c", "printf X | dd of="+path+" bs=1 seek=20000000 conv=notrunc status=none")
+	seed, ticket = r.seed(path)
+	m := fetch(ticket, "--force")
+	t.Logf("one changed byte of %d MiB: %d bytes fetched", size/mib, m.Fetched)
+	if !m.Changed || m.Fetched > 256<<10 {
+		t.Errorf("one changed byte cost %d bytes", m.Fetched)
+	}
+	r.end(seed)
+
+	tree := lab.Scratch + "/tree"
+	r.run(0, "sh", "-c", "mkdir "+tree+" && for i in $(seq 200); do head -c 100000 /dev/urandom >"+tree+"/f$i; done; head -c 8M /dev/urandom >"+tree+"/large")
+	seed, ticket = r.seed(tree)
+	fetch(ticket)
+	r.end(seed)
+	r.run(0, "sh", "-c", "echo changed >>"+tree+"/f77")
+	seed, ticket = r.seed(tree)
+	m = fetch(ticket, "--force")
+	t.Logf("one changed file of 201: %d bytes fetched", m.Fetched)
+	if !m.Changed || m.Fetched > 400<<10 {
+		t.Errorf("one changed file of 100 KB cost %d bytes", m.Fetched)
+	}
+	r.end(seed)
+}

@@ -1,0 +1,103 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Shaping: a bucket of burstTime, at least one of the largest packets that the kernel hands on whole, and a queue of queueTime as
+// a switch has it.
+const (
+	burstTime = 2 * time.Millisecond
+	burstMin  = 64 << 10 // bytes
+	queueTime = 20 * time.Millisecond
+)
+
+// Host is one host of a Lab.
+type Host struct {
+	lab         *Lab
+	space       *space
+	port        string // the hub's end of the link
+	addr, addr6 netip.Addr
+}
+
+// Name is the host name, node1 for the first.
+func (h *Host) Name() string { return "node" + strings.TrimPrefix(h.port, "h") }
+
+// Addr is the IPv4 address, Addr6 the IPv6 one.
+func (h *Host) Addr() netip.Addr { return h.addr }
+
+// Addr6 is the IPv6 address.
+func (h *Host) Addr6() netip.Addr { return h.addr6 }
+
+// Path is the name by which this process (not one in a host) reaches a host's file, given by its absolute path inside.
+func (h *Host) Path(inside string) string { return h.space.path(inside) }
+
+// Command is exec.CommandContext inside the host. It starts in Scratch whatever Dir says, its Process is the program itself, and
+// its Env has HOME, TMPDIR and XDG_RUNTIME_DIR of the host's own; programs are looked up inside. It dies with this process, and so does
+// whatever it leaves behind.
+func (h *Host) Command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	return command(ctx, h.space, name, args)
+}
+
+// Command is the same in the hub: on the hosts' network, with no limit to its rate. Its Scratch is the machine's.
+func (l *Lab) Command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	return command(ctx, l.hub, name, args)
+}
+
+func command(ctx context.Context, s *space, name string, args []string) *exec.Cmd {
+	line := s.enter(append([]string{name}, args...)...)
+	cmd := exec.CommandContext(ctx, line[0], line[1:]...)
+	cmd.SysProcAttr = childAttr()
+	cmd.Env = env()
+	cmd.Dir = "/"
+	return cmd
+}
+
+// SetRate changes the link's rate, each way; 0 lifts the limit.
+func (h *Host) SetRate(r Rate) error {
+	// A plain queue instead of none: there may be none to delete.
+	queue := []string{"pfifo", "limit", "1000"}
+	if r > 0 {
+		burst := max(uint64(float64(r)/8*burstTime.Seconds()), burstMin)
+		queue = []string{"tbf", "rate", fmt.Sprintf("%dbit", r), "burst", fmt.Sprintf("%db", burst), "latency", queueTime.String()}
+	}
+	tc := func(s *space, dev string) error {
+		return s.run(append([]string{"tc", "qdisc", "replace", "dev", dev, "root"}, queue...)...)
+	}
+	return errors.Join(tc(h.space, "eth0"), tc(h.lab.hub, h.port))
+}
+
+// LinkDown pulls the host's cable, at the switch's end: the host keeps its addresses and sees no carrier.
+func (h *Host) LinkDown() error { return h.lab.hub.ip("link set " + h.port + " down") }
+
+// LinkUp puts it back.
+func (h *Host) LinkUp() error { return h.lab.hub.ip("link set " + h.port + " up") }
+
+// Sent is how many bytes the host has put on its link, with all headers but the wire's.
+func (h *Host) Sent() (uint64, error) { return h.counter(8) }
+
+// Received is how many bytes came in by its link.
+func (h *Host) Received() (uint64, error) { return h.counter(0) }
+
+// counter reads a column of the host's /proc/net/dev.
+func (h *Host) counter(column int) (uint64, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/dev", h.space.pid()))
+	if err != nil {
+		return 0, fmt.Errorf("read counters: %w", err)
+	}
+	for line := range strings.Lines(string(b)) {
+		dev, rest, _ := strings.Cut(line, ":")
+		if fields := strings.Fields(rest); strings.TrimSpace(dev) == "eth0" && len(fields) > column {
+			return strconv.ParseUint(fields[column], 10, 64)
+		}
+	}
+	return 0, fmt.Errorf("read counters: %s has no eth0", h.Name())
+}

@@ -1,0 +1,411 @@
+//go:build linux
+
+package lab
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestMain lets the test binary be the programs that run in hosts.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && strings.HasPrefix(os.Args[1], "lab:") {
+		if err := act(os.Args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// act is what the test binary does in hosts, and what it does to crash.
+func act(args []string) error {
+	switch args[0] {
+	case "lab:sink": // one connection after the other: prints bytes and the seconds from the first byte to the last
+		l, err := net.Listen("tcp", ":7777")
+		if err != nil {
+			return err
+		}
+		fmt.Println("listening")
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return err
+			}
+			begin := time.Now()
+			n, err := io.Copy(io.Discard, c)
+			fmt.Println(n, time.Since(begin).Seconds(), congestion(c), err)
+		}
+	case "lab:source":
+		c, err := (&net.Dialer{Timeout: 5 * time.Second}).Dial("tcp", args[1])
+		if err != nil {
+			return err
+		}
+		fmt.Println(congestion(c))
+		n, err := strconv.Atoi(args[2])
+		if err != nil {
+			return err
+		}
+		if _, err := c.Write(make([]byte, n)); err != nil {
+			return err
+		}
+		return c.Close()
+	case "lab:crash": // a Lab with a detached process that holds our stdout; prints the holders, and never ends
+		l, err := New(Config{Hosts: 1})
+		if err != nil {
+			return err
+		}
+		cmd := l.Host(1).Command(context.Background(), "sh", "-c", "setsid sleep 1000 &")
+		cmd.Stdout = os.Stdout
+		if err := cmd.Run(); err != nil {
+			return err
+		}
+		fmt.Println(l.hub.pid(), l.Host(1).space.pid())
+		select {}
+	}
+	return fmt.Errorf("no act %q", args[0])
+}
+
+// congestion names a connection's congestion control.
+func congestion(c net.Conn) (name string) {
+	raw, err := c.(*net.TCPConn).SyscallConn()
+	if err == nil {
+		err = raw.Control(func(fd uintptr) {
+			name, _ = unix.GetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION)
+		})
+	}
+	if err != nil {
+		return err.Error()
+	}
+	return name
+}
+
+// makeLab is New for a test, skipped with the reason where that can't be.
+func makeLab(t *testing.T, cfg Config) *Lab {
+	t.Helper()
+	needLab(t)
+	l, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return l
+}
+
+// needLab skips a test without root; P2PCP_E2E=1 makes that a failure.
+func needLab(t *testing.T) {
+	t.Helper()
+	if err := Available(); err != nil {
+		if os.Getenv("P2PCP_E2E") == "1" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+}
+
+// output runs a command in a host.
+func output(t *testing.T, h *Host, args ...string) string {
+	t.Helper()
+	out, err := h.Command(t.Context(), args[0], args[1:]...).CombinedOutput()
+	if err != nil {
+		t.Errorf("%s: %v: %v: %s", h.Name(), args, err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// sink runs lab:sink in a host and returns its lines.
+func sink(t *testing.T, h *Host) *bufio.Scanner {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	cmd := h.Command(ctx, self(t), "lab:sink")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(); _ = cmd.Wait() })
+	lines := bufio.NewScanner(out)
+	if !lines.Scan() || lines.Text() != "listening" {
+		t.Fatalf("sink said %q", lines.Text())
+	}
+	return lines
+}
+
+func self(t *testing.T) string {
+	t.Helper()
+	path, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// transfer sends n bytes and returns what the sink saw.
+func transfer(t *testing.T, from *Host, to netip.Addr, n int, lines *bufio.Scanner) (bytes int, seconds float64) {
+	t.Helper()
+	ours := output(t, from, self(t), "lab:source", netip.AddrPortFrom(to, 7777).String(), strconv.Itoa(n))
+	lines.Scan()
+	var theirs string
+	if _, err := fmt.Sscan(lines.Text(), &bytes, &seconds, &theirs); err != nil {
+		t.Fatalf("sink said %q: %v", lines.Text(), err)
+	}
+	if ours != "cubic" || strings.TrimRight(theirs, "\x00") != "cubic" {
+		t.Errorf("congestion control is %q and %q", ours, theirs)
+	}
+	return bytes, seconds
+}
+
+func TestLab(t *testing.T) {
+	const rate, size = 200 * Mbit, 16 << 20
+	l := makeLab(t, Config{Hosts: 3, Rate: rate, Scratch: 8 << 20})
+	a, b := l.Host(1), l.Host(2)
+
+	t.Run("hosts are different", func(t *testing.T) {
+		for i, h := range l.Hosts() {
+			want := fmt.Sprintf("node%d", i+1)
+			if h.Name() != want || output(t, h, "uname", "-n") != want || output(t, h, "cat", "/proc/sys/kernel/hostname") != want {
+				t.Errorf("host %d is %s and calls itself %s", i+1, h.Name(), output(t, h, "uname", "-n"))
+			}
+			if err := os.WriteFile(h.Path(Scratch+"/name"), []byte(want), 0o600); err != nil {
+				t.Error(err)
+			}
+		}
+		for _, h := range l.Hosts() {
+			if got := output(t, h, "cat", "name"); got != h.Name() {
+				t.Errorf("%s reads %q in its Scratch", h.Name(), got)
+			}
+			if got := output(t, h, "sh", "-c", "cd && pwd"); got != own+"/home" {
+				t.Errorf("HOME is %s", got)
+			}
+		}
+		if err := a.Command(t.Context(), "dd", "if=/dev/zero", "of=big", "bs=1M", "count=9").Run(); err == nil {
+			t.Error("9 MiB fit into a Scratch of 8")
+		}
+		output(t, a, "rm", "big")
+	})
+
+	t.Run("rate", func(t *testing.T) {
+		lines := sink(t, b)
+		for _, to := range []netip.Addr{b.Addr(), b.Addr6()} {
+			before, err := a.Sent()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, seconds := transfer(t, a, to, size, lines)
+			after, err := a.Sent()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r := float64(got) * 8 / seconds / float64(rate); got != size || r < 0.85 || r > 1.15 {
+				t.Errorf("%d bytes to %v at %.2f of the rate", got, to, r)
+			}
+			if sent := after - before; sent < size || sent > size*115/100 {
+				t.Errorf("%d bytes sent for %d", sent, size)
+			}
+		}
+		if err := a.SetRate(4 * rate); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.SetRate(0); err != nil {
+			t.Fatal(err)
+		}
+		_, seconds := transfer(t, a, b.Addr(), 2*size, lines)
+		if r := 2 * float64(size) * 8 / seconds / float64(rate); r < 2 || r > 4.6 {
+			t.Errorf("%.2f of the old rate after a raise to 4", r)
+		}
+	})
+
+	t.Run("link", func(t *testing.T) {
+		lines := sink(t, b)
+		if err := a.LinkDown(); err != nil {
+			t.Fatal(err)
+		}
+		if out := output(t, a, "cat", "/sys/class/net/lo/operstate"); out == "" {
+			t.Error("no sysfs")
+		}
+		if !strings.Contains(output(t, a, "ip", "link", "show", "dev", "eth0"), "NO-CARRIER") {
+			t.Error("link is up after LinkDown")
+		}
+		if err := a.LinkUp(); err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := transfer(t, a, b.Addr(), 1000, lines); got != 1000 {
+			t.Errorf("%d bytes after LinkUp", got)
+		}
+	})
+
+	t.Run("ssh", func(t *testing.T) {
+		for _, h := range []*Host{a, b} {
+			if err := h.SSHD(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, name := range []string{"node1", "node2", b.Addr().String()} {
+			out, err := l.Command(t.Context(), "ssh", "-F", l.SSHConfig(), name, `uname -n; echo $HOME $TMPDIR`).CombinedOutput()
+			want := strings.ReplaceAll(name, b.Addr().String(), "node2") + "\n" + own + "/home " + own + "/tmp\n"
+			if err != nil || string(out) != want {
+				t.Errorf("ssh %s: %v: %q, want %q", name, err, out, want)
+			}
+		}
+		if got := output(t, a, "ssh", "-F", l.SSHConfig(), "node2", "uname", "-n"); got != "node2" {
+			t.Errorf("ssh from a host got %q", got)
+		}
+	})
+}
+
+func TestCloseLeavesNothing(t *testing.T) {
+	needLab(t)
+	mounts := read(t, "/proc/self/mountinfo")
+	l := makeLab(t, Config{Hosts: 2})
+	if err := l.Host(1).SSHD(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	output(t, l.Host(2), "sh", "-c", "setsid sleep 1000 >/dev/null 2>&1 &")
+	spaces := []string{netns(t, l.hub.pid()), netns(t, l.Host(1).space.pid()), netns(t, l.Host(2).space.pid())}
+	if n := inside(t, spaces); n < 5 {
+		t.Errorf("%d processes in the Lab: the check is blind", n)
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	if n := inside(t, spaces); n != 0 {
+		t.Errorf("%d processes left", n)
+	}
+	if got := read(t, "/proc/self/mountinfo"); got != mounts {
+		t.Errorf("mounts were\n%s, are\n%s", mounts, got)
+	}
+	for _, dev := range []string{"h1", "h2", "br0"} {
+		if _, err := net.InterfaceByName(dev); err == nil {
+			t.Errorf("%s is left", dev)
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Error("second Close:", err)
+	}
+}
+
+func TestCrashLeavesNothing(t *testing.T) {
+	needLab(t)
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	crash, err := os.StartProcess(self(t), []string{self(t), "lab:crash"}, &os.ProcAttr{Env: os.Environ(), Files: []*os.File{nil, w, os.Stderr}})
+	w.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer context.AfterFunc(ctx, func() { r.Close() })()
+	out := bufio.NewReader(r)
+	line, err := out.ReadString('\n')
+	if err != nil {
+		_ = crash.Kill()
+		_, _ = crash.Wait()
+		t.Fatal(err)
+	}
+	var ends []unix.PollFd
+	var spaces []string
+	for _, f := range strings.Fields(line) {
+		pid, err := strconv.Atoi(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fd, err := unix.PidfdOpen(pid, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(fd)
+		ends = append(ends, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
+		spaces = append(spaces, netns(t, pid))
+	}
+	if err := crash.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = crash.Wait()
+	if _, err := io.Copy(io.Discard, out); err != nil {
+		t.Error("the detached process lives:", err)
+	}
+	for _, end := range ends {
+		if n, err := unix.Poll([]unix.PollFd{end}, 20_000); n != 1 {
+			t.Errorf("a holder lives: %d, %v", n, err)
+		}
+	}
+	if n := inside(t, spaces); n != 0 {
+		t.Errorf("%d processes left", n)
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	needLab(t)
+	for _, n := range []int{-1, 0, maxHosts + 1} {
+		if l, err := New(Config{Hosts: n}); err == nil {
+			_ = l.Close()
+			t.Errorf("made %d hosts", n)
+		}
+	}
+	if l, err := newSpace(nil, "x", "false"); err == nil {
+		l.release()
+		_ = l.wait()
+		t.Error("a setup that fails worked")
+	}
+}
+
+// netns is the identity of a process's network namespace; empty if it has none.
+func netns(t *testing.T, pid int) string {
+	t.Helper()
+	s, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// inside counts the processes in network namespaces.
+func inside(t *testing.T, spaces []string) int {
+	t.Helper()
+	all, err := filepath.Glob("/proc/[0-9]*/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := 0
+	for _, link := range all {
+		at, err := os.Readlink(link)
+		for _, s := range spaces {
+			if err == nil && at == s {
+				count++
+			}
+		}
+	}
+	return count
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

@@ -79,6 +79,7 @@ func TestE2ECorruption(t *testing.T) {
 	path, sum := r.file("model.bin", size)
 
 	t.Run("on a peer's disk", func(t *testing.T) {
+		r := r.with(t)
 		seed, ticket := r.seed(path)
 		first := r.get(1, ticket, "-d")
 		if code := r.wait(first, time.Minute); code != 0 {
@@ -99,6 +100,7 @@ func TestE2ECorruption(t *testing.T) {
 	})
 
 	t.Run("on the wire", func(t *testing.T) {
+		r := r.with(t)
 		const listen = ":7600"
 		self, err := os.Executable()
 		if err != nil {
@@ -151,6 +153,7 @@ func TestE2ERefusals(t *testing.T) {
 		{"no such place", "", []string{ticket, "-o", "nowhere/deep/file"}, 7},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			r := r.with(t)
 			if c.prepare != "" {
 				r.run(1, "sh", "-c", "cd "+lab.Scratch+" && "+c.prepare)
 			}
@@ -171,6 +174,7 @@ func TestE2ERefusals(t *testing.T) {
 	}
 
 	t.Run("wrong key", func(t *testing.T) {
+		r := r.with(t)
 		r.run(1, r.bin, "keygen", "-o", lab.Scratch+"/key")
 		p := r.start(1, r.bin, "get", "-q", ticket, "--key-file", lab.Scratch+"/key")
 		begin := time.Now()
@@ -183,6 +187,7 @@ func TestE2ERefusals(t *testing.T) {
 	})
 
 	t.Run("interrupted, then resumed", func(t *testing.T) {
+		r := r.with(t)
 		p := r.get(1, ticket, "--limit", "10M")
 		r.untilSent(0, size/4)
 		begin := time.Now()

@@ -29,7 +29,8 @@ func TestE2ELaunchers(t *testing.T) {
 	get := func(ticket string, args ...string) string {
 		return strings.Join(append([]string{"cd", lab.Scratch, "&&", r.bin, "get", ticket, "-o", lab.Scratch + "/"}, args...), " ")
 	}
-	check := func(t *testing.T, egress []uint64, most float64) {
+	check := func(r *rig, egress []uint64, most float64) {
+		t := r.T
 		t.Helper()
 		r.sameEverywhere(path, sum, r.receivers()...)
 		c := copies(egress[0], size)
@@ -41,8 +42,9 @@ func TestE2ELaunchers(t *testing.T) {
 	}
 
 	t.Run("sequential ssh loop", func(t *testing.T) {
+		r := r.with(t)
 		_, ticket := r.seed(path)
-		check(t, r.sent(func() {
+		check(r, r.sent(func() {
 			for i, h := range hosts {
 				p := r.start(0, "ssh", append(ssh, h, get(ticket))...)
 				if code := r.wait(p, time.Minute); code != 0 {
@@ -55,8 +57,9 @@ func TestE2ELaunchers(t *testing.T) {
 		}), 9)
 	})
 	t.Run("sequential ssh loop, detached", func(t *testing.T) {
+		r := r.with(t)
 		_, ticket := r.seed(path)
-		check(t, r.sent(func() {
+		check(r, r.sent(func() {
 			for _, h := range hosts {
 				r.run(0, "ssh", append(ssh, h, get(ticket, "-d"))...)
 			}
@@ -66,8 +69,9 @@ func TestE2ELaunchers(t *testing.T) {
 		}
 	})
 	t.Run("parallel ssh loop", func(t *testing.T) {
+		r := r.with(t)
 		_, ticket := r.seed(path)
-		check(t, r.sent(func() {
+		check(r, r.sent(func() {
 			var all []*proc
 			for _, h := range hosts {
 				all = append(all, r.start(0, "ssh", append(ssh, h, get(ticket))...))
@@ -80,8 +84,9 @@ func TestE2ELaunchers(t *testing.T) {
 		}), 1.5)
 	})
 	t.Run("pdsh", func(t *testing.T) {
+		r := r.with(t)
 		_, ticket := r.seed(path)
-		check(t, r.sent(func() {
+		check(r, r.sent(func() {
 			p := r.start(0, "env", "PDSH_SSH_ARGS_APPEND=-F "+r.lab.SSHConfig(), "pdsh", "-R", "ssh", "-S", "-f", "64", "-w", strings.Join(hosts, ","), get(ticket))
 			if code := r.wait(p, time.Minute); code != 0 {
 				t.Errorf("exit %d: %s", code, p.err)
@@ -92,8 +97,9 @@ func TestE2ELaunchers(t *testing.T) {
 		}), 1.5)
 	})
 	t.Run("clush", func(t *testing.T) {
+		r := r.with(t)
 		_, ticket := r.seed(path)
-		check(t, r.sent(func() {
+		check(r, r.sent(func() {
 			p := r.start(0, "clush", "-b", "-S", "-f", "64", "-o", "-F "+r.lab.SSHConfig(), "-w", strings.Join(hosts, ","), get(ticket, "-q"))
 			if code := r.wait(p, time.Minute); code != 0 {
 				t.Errorf("exit %d: %s%s", code, p.out, p.err)
@@ -104,6 +110,7 @@ func TestE2ELaunchers(t *testing.T) {
 		}), 1.5)
 	})
 	t.Run("ansible", func(t *testing.T) {
+		r := r.with(t)
 		_, ticket := r.seed(path)
 		playbook := filepath.Join(t.TempDir(), "get.yml")
 		text := fmt.Sprintf(`- hosts: all
@@ -121,7 +128,7 @@ func TestE2ELaunchers(t *testing.T) {
 			"ANSIBLE_REMOTE_TEMP=" + lab.Scratch + "/.r", "ANSIBLE_PYTHON_INTERPRETER=/usr/bin/python3",
 			"LC_ALL=C.UTF-8", "ansible-playbook", "-f", "16", "-i", strings.Join(hosts, ",") + ",", playbook,
 		}
-		check(t, r.sent(func() {
+		check(r, r.sent(func() {
 			if out := r.run(0, "env", args...); strings.Count(out, "changed=1") != len(hosts) {
 				t.Errorf("not every host was changed:\n%s", out)
 			}

@@ -58,6 +58,13 @@ func newRig(t *testing.T, n int, mbit int) *rig {
 	return &rig{T: t, lab: l, n: n, bin: bin, ctx: ctx}
 }
 
+// with is the rig for a subtest: what it starts ends with it.
+func (r *rig) with(t *testing.T) *rig {
+	c := *r
+	c.T = t
+	return &c
+}
+
 // host is host i, 0 the seed's.
 func (r *rig) host(i int) *lab.Host { return r.lab.Host(i + 1) }
 

@@ -29,7 +29,7 @@ pids=()
 for i in $(seq "$n"); do
 	(
 		from=$(date +%s.%N)
-		"$bin" get - -o "$work/host$i/" >"$work/out$i" 2>"$work/err$i" <<<"$ticket"
+		"$bin" get - -o "$work/host$i/" --linger 2s >"$work/out$i" 2>"$work/err$i" <<<"$ticket"
 		echo "$(date +%s.%N) $from" | awk '{printf "%.2f", $1-$2}' >"$work/time$i"
 	) &
 	pids+=($!)

@@ -104,10 +104,7 @@ func (h *fleetHeader) text(c fleetCounts) string {
 	if h.Sent >= 0 {
 		parts = append(parts, fmt.Sprintf("seed sent %.2f copies", h.Sent))
 	}
-	switch {
-	case h.Rarest == 1:
-		parts = append(parts, "rarest block 1 copy")
-	case h.Rarest >= 0:
+	if h.Rarest >= 0 {
 		parts = append(parts, fmt.Sprintf("rarest block %d copies", h.Rarest))
 	}
 	return strings.Join(parts, "  ")

@@ -130,16 +130,19 @@ func stateColor(r *fleetRow) lipgloss.Color {
 
 // cells are the columns of a row, safe to print.
 func (r *fleetRow) cells() []string {
-	rate, code := "-", ""
+	rate, took, code := "-", formatLeft(time.Duration(r.Seconds*float64(time.Second))), ""
 	if r.class() == 2 {
 		rate = formatRate(float64(r.Rate))
+		if r.Seconds == 0 {
+			took = "-" // it hasn't told yet
+		}
 	}
 	if r.Code != 0 {
 		code = "exit " + strconv.Itoa(r.Code) + " "
 	}
 	return []string{
 		quoteName(r.Host), quoteName(r.State), strconv.Itoa(int(r.Done*100)) + "%", rate,
-		formatLeft(time.Duration(r.Seconds * float64(time.Second))), strings.TrimRight(code+quoteMessage(r.Note), " "),
+		took, strings.TrimRight(code+quoteMessage(r.Note), " "),
 	}
 }
 

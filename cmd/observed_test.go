@@ -30,7 +30,7 @@ func (h fakeHolder) Close() error {
 }
 
 func TestContentSearch(t *testing.T) {
-	content := blocks.NewContent(blocks.Header{})
+	content := new(blocks.Content)
 	closed := 0
 	empty := fakeHolder{err: swarm.ErrNoManifest, closed: &closed}
 	full := fakeHolder{content: content, closed: &closed}

@@ -37,9 +37,9 @@ func newStatusCmd(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "status TICKET|-|@FILE",
 		Short: "Show who is how far",
-		Long: "status asks every member of a swarm and prints who is how far, the slowest first,\n" +
-			"with what the seeds know of hosts that are gone. --watch goes on until it is\n" +
-			"interrupted: redrawn each second on a terminal, elsewhere a line each\n" +
+		Long: "status asks every member of a swarm and prints who is how far, the slowest\n" +
+			"first, with what the seeds know of hosts that are gone. --watch goes on until it\n" +
+			"is interrupted: redrawn each second on a terminal, elsewhere a line each\n" +
 			"--progress-interval. When the seed is gone, --ticket prints a ticket that names\n" +
 			"members which still have content.",
 		Example: "  p2pcp status --watch $T\n  T=$(p2pcp status --ticket --join node7:7799 $T)",

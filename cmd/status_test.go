@@ -61,19 +61,19 @@ func TestStatusTable(t *testing.T) {
 	m := mergeSurvey(blocks.Sum([]byte("content")), sampleSurvey())
 	got := "\n" + strings.Join(m.lines(fleetStyle{}), "\n") + "\n"
 	want := `
-swarm 3fba5250 1.0 MiB  2/10 hosts done  6 under way  1 failed  1 lost  total 2.0 KiB/s  seed sent 1.50 copies  rarest block 3 copies
+swarm 3fba5250 1.0 MiB  2/10 hosts done  6 under way  1 failed  1 lost  total 2.0 KiB/s
+seed seed[1-2] up 1.0 KiB/s  sent 1.50 copies  rarest block 3 copies (#5)
 HOST  STATE     DONE  RATE       TIME  NOTE
 ----------------------------------------------------------
 n6    failed    0%    -          3s    exit 7 no space\nleft
 n7    lost      0%    -          3s    exit 6
-n4    manifest  0%    0 B/s      0s
-n9    begun     0%    0 B/s      0s    doesn't answer from here
-ns    silent    0%    0 B/s      0s    doesn't answer from here
-n3    getting   25%   2.0 KiB/s  0s
-n5    getting   50%   0 B/s      0s    no peer
-n8    checking  75%   0 B/s      0s
+n4    manifest  0%    0 B/s      -
+n9    begun     0%    0 B/s      -     doesn't answer from here
+ns    silent    0%    0 B/s      -     doesn't answer from here
+n3    getting   25%   2.0 KiB/s  -
+n5    getting   50%   0 B/s      -     no peer
+n8    checking  75%   0 B/s      -
 n[1-2] (2) changed, slowest 1.5s
-seed[1-2] (2) seeding, up 1.0 KiB/s
 `
 	compareTables(t, got, want)
 	for _, style := range []fleetStyle{{width: 30}, {lines: 5}, {lines: 1}, {width: 9, lines: 3}} {
@@ -173,13 +173,13 @@ func TestStatusWithoutSeed(t *testing.T) {
 	m := mergeSurvey(blocks.Sum(nil), s)
 	got := "\n" + strings.Join(m.lines(fleetStyle{}), "\n") + "\n"
 	compareTables(t, got, `
-swarm af1349b9 1.0 MiB  1/3 hosts done  2 under way  total 0 B/s  rarest block 1 copy
+swarm af1349b9 1.0 MiB  1/3 hosts done  2 under way  total 0 B/s
+no seed answers  rarest block 1 copy (#0)
 HOST  STATE   DONE  RATE   TIME  NOTE
 ---
-n2    silent  0%    0 B/s  0s    doesn't answer from here
-ns    silent  0%    0 B/s  0s    doesn't answer from here
+n2    silent  0%    0 B/s  -     doesn't answer from here
+ns    silent  0%    0 B/s  -     doesn't answer from here
 n1 (1) linger
-no seed answers
 `)
 	if m.Egress != nil || strings.Contains(jsonLine(m), `"seeds":null`) {
 		t.Error(jsonLine(m))
@@ -271,7 +271,7 @@ func TestWatch(t *testing.T) {
 		if n := strings.Count(errs(), "node0001"); n != 4 { // three frames, and the last one once more
 			t.Errorf("drawn %d times: %q", n, errs())
 		}
-		if !strings.HasSuffix(errs(), "no seed answers\n") || out() != "" {
+		if !strings.HasSuffix(errs(), "no peer\n") || out() != "" {
 			t.Errorf("stderr %q, stdout %q", errs(), out())
 		}
 	})

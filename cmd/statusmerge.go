@@ -92,8 +92,9 @@ func mergeSurvey(id blocks.Root, s survey) statusMessage {
 	}
 	for _, seen := range s.members {
 		if seen.report.Role != "seed" {
-			find(seen.member).answers(seen.addr, &seen.report)
-			m.DownRate += seen.report.DownRate
+			h := find(seen.member)
+			h.answers(seen.addr, &seen.report)
+			m.DownRate += h.DownRate
 		}
 	}
 	for _, silent := range s.silent {
@@ -205,7 +206,7 @@ func (h *hostStatus) answers(addr netip.AddrPort, r *wire.Report) {
 	}
 	switch {
 	case h.complete():
-		h.Done = 1
+		h.Done, h.DownRate = 1, 0 // what is told is smoothed, and dies away later
 	case r.State != "manifest" && r.Blocks > 0:
 		h.Done = min(1, float64(r.BlocksHave)/float64(r.Blocks))
 	}

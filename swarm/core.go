@@ -67,7 +67,6 @@ type Core struct {
 	out   []Action      // what this Step orders
 	rng   *rand.Rand
 	phase phase
-	tick  uint32 // Ticks seen
 
 	n        uint32           // Blocks of the Index space; 0 until the Header is known
 	manifest uint32           // of them the Manifest's
@@ -101,7 +100,7 @@ type Core struct {
 	dialed   int // sessions that we dialled
 	reached  bool
 	progress time.Duration // when something last moved
-	gone     []withdrawn   // wanted Blocks that a seed withdrew and nobody holds
+	lost     orphaned
 	stay     lingering
 }
 
@@ -275,10 +274,10 @@ func (c *Core) settle() {
 
 // ticked does what time brings.
 func (c *Core) ticked() {
-	c.tick++
 	c.measure()
 	c.findOverdue()
 	c.forgetPushes()
+	c.trim()
 	c.dialMore()
 	c.giveUp()
 	c.lingered()

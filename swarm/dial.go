@@ -15,24 +15,50 @@ const (
 	dialTime     = 5 * time.Second
 	bootstrapMin = 200 * time.Millisecond
 	bootstrapMax = 2 * time.Second
+	// bootstrapLook is how often we look whether a seed is to be found again.
+	bootstrapLook = 500 * time.Millisecond
+	// turnedAway is how long a bootstrap address is left alone whose member has no place for us: peers' peers are the way in.
+	turnedAway = 10 * time.Second
+	headStart  = 100 * time.Millisecond // of an address over the next one of its ticket
 	// silentTime is how long every address that accepts TCP must have closed unanswered before a wrong key is inferred.
 	silentTime = 3 * time.Second
 )
 
-// dialMember dials for the core and runs the session.
+// dialMember dials for the core and runs the session. An address belongs to one process at a time: if another member answers
+// there, or is known to be there, the one that was meant is gone.
 func (s *Swarm) dialMember(member string, addr netip.AddrPort) {
-	conn, err := s.dial(s.ctx, addr)
-	if err == nil {
-		err = s.serve(conn, true)
-		if errors.Is(err, errDuplicate) {
-			return
-		}
-	}
-	if err == nil || errors.Is(err, errBye) {
+	if other := s.memberAt(addr); other != "" && other != member {
+		s.post(Event{Kind: MemberGone, Member: member})
 		return
 	}
-	s.cfg.Log.Debug("dial", "peer", member, "addr", addr.String(), "err", err)
-	s.post(Event{Kind: DialFailed, Member: member})
+	conn, err := s.dial(s.ctx, addr)
+	var ss *session
+	var g greeting
+	if err == nil {
+		ss, g, err = s.admit(conn, true)
+	}
+	if other := g.hello.Member; other != "" && other != member {
+		s.post(Event{Kind: MemberGone, Member: member})
+	}
+	switch {
+	case err == nil:
+		err = s.attend(ss, g)
+	case !errors.Is(err, errDuplicate):
+		s.post(Event{Kind: DialFailed, Member: member})
+	}
+	s.cfg.Log.Debug("dialled session ended", "peer", member, "addr", addr.String(), "err", err)
+}
+
+// memberAt is the member of a session that can be dialled at addr; empty if there is none.
+func (s *Swarm) memberAt(addr netip.AddrPort) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, ss := range s.byMember {
+		if ss.addr == addr {
+			return ss.member
+		}
+	}
+	return ""
 }
 
 func (s *Swarm) dial(ctx context.Context, addr netip.AddrPort) (net.Conn, error) {
@@ -45,6 +71,12 @@ func (s *Swarm) dial(ctx context.Context, addr netip.AddrPort) (net.Conn, error)
 	return conn, nil
 }
 
+// contact is what is known of a bootstrap address.
+type contact struct {
+	member string    // who answered there last
+	next   time.Time // it turned us away: not before
+}
+
 // bootstrap races the addresses of the ticket until a session with a seed stands, and again whenever none is left: a
 // restarted seed knows nobody, so it has to be found. Addresses that we have a session with are left out.
 func (s *Swarm) bootstrap() {
@@ -54,16 +86,15 @@ func (s *Swarm) bootstrap() {
 		addrs := s.unreached()
 		if len(addrs) == 0 {
 			wait = bootstrapMin
-			if !s.sleep(500 * time.Millisecond) {
+			if !s.sleep(bootstrapLook) {
 				return
 			}
 			continue
 		}
-		conn, err := s.race(addrs)
+		conn, addr, err := s.race(addrs)
 		if err == nil {
 			silentSince = time.Time{}
-			err = s.serve(conn, true)
-			s.cfg.Log.Debug("bootstrap session ended", "err", err)
+			s.contact(conn, addr)
 		} else if s.hopeless(err, &silentSince) {
 			return
 		}
@@ -72,6 +103,36 @@ func (s *Swarm) bootstrap() {
 		}
 		wait = min(2*wait, bootstrapMax)
 	}
+}
+
+// contact begins a session with who answered at a bootstrap address.
+func (s *Swarm) contact(conn net.Conn, addr netip.AddrPort) {
+	ss, g, err := s.admit(conn, true)
+	s.contacted(addr, g.hello.Member, err)
+	if err != nil {
+		s.cfg.Log.Debug("bootstrap", "addr", addr.String(), "err", err)
+		return
+	}
+	ok := s.spawn(func() {
+		err := s.attend(ss, g)
+		s.contacted(addr, ss.member, err)
+		s.cfg.Log.Debug("bootstrap session ended", "addr", addr.String(), "err", err)
+	})
+	if !ok {
+		s.unregister(ss)
+		closeQuietly(conn)
+	}
+}
+
+// contacted remembers who answered at addr, and whether we were turned away.
+func (s *Swarm) contacted(addr netip.AddrPort, member string, err error) {
+	c := contact{member: member}
+	if errors.Is(err, errFull) || errors.Is(err, errBanned) {
+		c.next = time.Now().Add(turnedAway)
+	}
+	s.mu.Lock()
+	s.contacts[addr] = c
+	s.mu.Unlock()
 }
 
 // hopeless ends Run if err says that trying again can't help: another version, or silence for silentTime.
@@ -99,44 +160,38 @@ func (s *Swarm) hopeless(err error, since *time.Time) bool {
 
 // race dials all addresses at once; the first handshake wins. The error is the most telling one: another version, then
 // silence, then any other.
-func (s *Swarm) race(addrs []netip.AddrPort) (net.Conn, error) {
+func (s *Swarm) race(addrs []netip.AddrPort) (net.Conn, netip.AddrPort, error) {
 	ctx, cancel := context.WithCancel(s.ctx)
 	defer cancel()
 	type outcome struct {
 		conn net.Conn
+		addr netip.AddrPort
 		err  error
 	}
 	results := make(chan outcome, len(addrs))
 	n := 0
 	for _, a := range addrs {
-		if s.spawn(func() { c, err := s.dial(ctx, a); results <- outcome{c, err} }) {
+		if s.spawn(func() { c, err := s.dial(ctx, a); results <- outcome{c, a, err} }) {
 			n++
 		}
 	}
-	var worst error
+	var first outcome
 	for ; n > 0; n-- {
 		r := <-results
-		if r.err == nil {
-			s.spawn(func() { closeRest(results, n-1, func(o outcome) net.Conn { return o.conn }) })
-			return r.conn, nil
-		}
-		if worst == nil || weight(r.err) > weight(worst) {
-			worst = r.err
-		}
-	}
-	if worst == nil {
-		worst = s.ctx.Err()
-	}
-	return nil, worst
-}
-
-// closeRest closes the connections of a race's other n runners.
-func closeRest[T any](results <-chan T, n int, conn func(T) net.Conn) {
-	for ; n > 0; n-- {
-		if c := conn(<-results); c != nil {
-			closeQuietly(c)
+		switch {
+		case r.err == nil && first.conn == nil:
+			first = r
+			cancel() // the others end soon
+		case r.err == nil:
+			closeQuietly(r.conn)
+		case first.conn == nil && (first.err == nil || weight(r.err) > weight(first.err)):
+			first = r
 		}
 	}
+	if first.conn == nil && first.err == nil {
+		first.err = context.Canceled // Run ended before a dial began
+	}
+	return first.conn, first.addr, first.err
 }
 
 // weight orders errors by how much they tell.
@@ -164,7 +219,8 @@ func (s *Swarm) unreached() []netip.AddrPort {
 	}
 	var list []netip.AddrPort
 	for _, a := range s.cfg.Bootstrap {
-		if !reached[a] {
+		c := s.contacts[a]
+		if !reached[a] && s.byMember[c.member] == nil && c.member != s.cfg.Core.Self && !time.Now().Before(c.next) {
 			list = append(list, a)
 		}
 	}

@@ -7,13 +7,14 @@ import (
 	"p2pcp/blocks"
 )
 
-// withdrawn is a wanted Block that a seed took back and that nobody holds.
-type withdrawn struct {
+// orphaned is a wanted Block that nobody in session holds, though a seed is: it must have been withdrawn.
+type orphaned struct {
 	index blocks.Index
 	since time.Duration
+	yes   bool
 }
 
-// lostTime is how long a withdrawn Block may be without a holder: time for others to announce it.
+// lostTime is how long that may be so: time for others to announce it.
 const lostTime = 3 * time.Second
 
 // open begins the content: what is wanted is known. Claims are held back until they are settled.
@@ -75,7 +76,13 @@ func (c *Core) completed() {
 }
 
 func (c *Core) placedNow() {
+	if c.n == 0 || c.cfg.Seed {
+		return
+	}
 	c.placed = true
+	for c.pick.count() > 0 { // rotted meanwhile; nothing is fetched any more
+		c.choose(blocks.Index(c.pick.order[0]))
+	}
 	if c.phase == placing {
 		c.beginStay()
 	}
@@ -92,18 +99,10 @@ func (c *Core) giveUp() {
 		}
 		return
 	}
-	kept := c.gone[:0]
-	for _, w := range c.gone {
-		if c.have.Has(w.index) || c.avail[w.index] > 0 || c.flight[w.index] > 0 || c.claims.Has(w.index) {
-			continue
-		}
-		if c.now-w.since >= lostTime {
-			c.end(fmt.Errorf("%w: block %d was withdrawn", ErrLost, w.index))
-			return
-		}
-		kept = append(kept, w)
+	if i, ok := c.withdrawn(); ok {
+		c.end(fmt.Errorf("%w: block %d was withdrawn", ErrLost, i))
+		return
 	}
-	c.gone = kept
 	if c.now-c.progress < c.cfg.Stall {
 		return
 	}
@@ -112,6 +111,22 @@ func (c *Core) giveUp() {
 		return
 	}
 	c.end(ErrStalled)
+}
+
+// withdrawn finds a Block that has been an orphan too long while a seed was there to hold it.
+func (c *Core) withdrawn() (blocks.Index, bool) {
+	seed := false
+	for _, p := range c.peers {
+		seed = seed || p.seed
+	}
+	o := &c.lost
+	if o.yes && (!seed || !c.pick.has(o.index) || c.avail[o.index] > 0) {
+		o.yes = false
+	}
+	if !o.yes && seed && c.n > 0 && c.pick.start[1] > 0 { // rank 0 of the picker: no holder
+		*o = orphaned{blocks.Index(c.pick.order[0]), c.now, true}
+	}
+	return o.index, o.yes && c.now-o.since >= lostTime
 }
 
 // orphan finds a wanted Block that nobody holds.

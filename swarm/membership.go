@@ -179,20 +179,37 @@ func (c *Core) part(p *peer) {
 	}
 }
 
-// dialMore dials whom we lack: everybody up to FullMesh members, beyond that random ones until we have dialled half of Degree. As
-// long as the Manifest is incomplete a seed's session is wanted in any case. Who needs nothing dials only those that do.
+// dialMore dials whom we lack: everybody up to FullMesh members, beyond that random ones until we have dialled half of Degree
+// and have three quarters of it. As long as the Manifest is incomplete a seed's session is wanted in any case. Who needs nothing dials only those that do.
 func (c *Core) dialMore() {
 	if c.phase == draining || (c.satisfied() && !c.cfg.Seed) || len(c.members) == 0 {
 		return
 	}
 	want := maxDials - c.dialing
 	if len(c.members) >= c.cfg.FullMesh {
-		want = min(want, c.cfg.Degree/2-c.dialed-c.dialing, c.limit()-len(c.peers)-c.dialing)
+		lack := max(c.cfg.Degree/2-c.dialed, c.cfg.Degree*3/4-len(c.peers))
+		want = min(want, lack-c.dialing, c.limit()-len(c.peers)-c.dialing)
 		if c.wantsSeed() {
 			c.dialSome(1, true)
 		}
 	}
 	c.dialSome(want, false)
+}
+
+// trim ends, one a Tick, sessions that we dialled while everybody fitted into a full mesh and that now keep newcomers out: the
+// first FullMesh members would stay among themselves.
+func (c *Core) trim() {
+	if len(c.members) < c.cfg.FullMesh || len(c.peers) <= c.cfg.Degree || c.dialed <= c.cfg.Degree/2 {
+		return
+	}
+	off := c.rng.IntN(len(c.peers))
+	for k := range c.peers {
+		if p := c.peers[(k+off)%len(c.peers)]; p.dialed && !p.seed {
+			c.order(Action{Kind: Drop, Peer: p.id, Text: "making room"})
+			c.peerDown(p)
+			return
+		}
+	}
 }
 
 // wantsSeed tells whether the Manifest is incomplete and no seed is there or on its way.

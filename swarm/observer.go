@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"time"
@@ -34,10 +33,14 @@ func Observe(ctx context.Context, n Net, addr netip.AddrPort, id blocks.Root, na
 		return nil, err
 	}
 	o := &Observer{conn: conn, br: bufio.NewReaderSize(conn, readBuffer)}
-	o.stop = context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })
+	// Closed, because a deadline would be overruled by the next call's.
+	o.stop = context.AfterFunc(ctx, func() { closeQuietly(conn) })
 	if err := o.greet(id, name); err != nil {
 		o.stop()
 		closeQuietly(conn)
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
 		return nil, err
 	}
 	return o, nil
@@ -82,6 +85,9 @@ func (o *Observer) Member() string { return o.hello.Member }
 
 // Seed tells whether a seed answers.
 func (o *Observer) Seed() bool { return o.hello.Seed }
+
+// Header is what the other side knows of the content; nil: nothing yet.
+func (o *Observer) Header() *blocks.Header { return o.hello.Header }
 
 // ErrNoManifest: the other side doesn't have the whole Manifest yet.
 var ErrNoManifest = errors.New("the peer doesn't have the manifest yet")
@@ -183,8 +189,10 @@ func (o *Observer) Report() (wire.Report, error) {
 	return wire.ParseReport(p)
 }
 
-// Deliver gives a RESULT to a seed.
-func (o *Observer) Deliver(_ context.Context, r wire.Result) error {
+// Deliver gives a RESULT to a seed. When ctx ends first, the connection is of no more use.
+func (o *Observer) Deliver(ctx context.Context, r wire.Result) error {
+	stop := context.AfterFunc(ctx, func() { closeQuietly(o.conn) })
+	defer stop()
 	o.bound()
 	if _, err := o.conn.Write(r.Append(nil)); err != nil {
 		return fmt.Errorf("send: %w", err)
@@ -197,98 +205,4 @@ func (o *Observer) Deliver(_ context.Context, r wire.Result) error {
 		return errNoSeed
 	}
 	return nil
-}
-
-const observerIdle = 30 * time.Second
-
-// observed serves an observer's connection.
-func (s *Swarm) observed(conn net.Conn) {
-	defer closeQuietly(conn)
-	select {
-	case s.observers <- struct{}{}:
-		defer func() { <-s.observers }()
-	default:
-		return
-	}
-	stop := context.AfterFunc(s.ctx, func() { closeQuietly(conn) })
-	defer stop()
-	_ = conn.SetDeadline(time.Now().Add(helloTime))
-	br := bufio.NewReaderSize(conn, 4<<10)
-	h, err := readHello(br)
-	if err != nil || !h.Observer {
-		return
-	}
-	ours, _ := s.hello(conn)
-	if _, err := conn.Write(ours); err != nil {
-		return
-	}
-	source := addrOf(conn.RemoteAddr()).Addr().Unmap()
-	for {
-		_ = conn.SetDeadline(time.Now().Add(observerIdle))
-		t, p, err := wire.ReadFrame(br, nil)
-		if err != nil {
-			return
-		}
-		reply, err := s.answer(source, t, p)
-		if err != nil {
-			return
-		}
-		if _, err := conn.Write(reply); err != nil {
-			return
-		}
-	}
-}
-
-// answer is the reply to one frame of an observer.
-func (s *Swarm) answer(source netip.Addr, t wire.Type, p []byte) ([]byte, error) {
-	switch t {
-	case wire.TAsk:
-		m, err := wire.ParseRequest(p)
-		if err != nil {
-			return nil, err
-		}
-		return s.manifestBlock(m)
-	case wire.TTree:
-		m, err := wire.ParseTree(p)
-		if err != nil {
-			return nil, err
-		}
-		return s.nodesFor(m).Append(nil), nil
-	case wire.TStatus:
-		return s.report().Append(nil), nil
-	case wire.TResult:
-		r, err := wire.ParseResult(p)
-		if err != nil {
-			return nil, err
-		}
-		return wire.AppendByte(nil, wire.TAck, s.takeResultFrom(source, r)), nil
-	case wire.TPing:
-		return nil, nil
-	default:
-		return nil, io.EOF
-	}
-}
-
-// manifestBlock is BLOCK and DATA of a whole Manifest Block, or REFUSE.
-func (s *Swarm) manifestBlock(m wire.Request) ([]byte, error) {
-	refuse := wire.Refuse{Index: m.Index, Offset: m.Offset, Reason: byte(NotHeld)}.Append(nil)
-	c := s.Content()
-	if c == nil || uint32(m.Index) >= c.Header().ManifestBlocks() || m.Offset != 0 || m.Length != c.BlockLen(m.Index) || !c.ManifestComplete() {
-		return refuse, nil
-	}
-	proof, ok := c.Proof(nil, m.Index, 0, m.Length, nil, nil)
-	if !ok {
-		return refuse, nil
-	}
-	b := wire.Block{Request: m, Proof: proof}.Append(nil)
-	for at := uint32(0); at < m.Length; at += wire.MaxData {
-		n := min(m.Length-at, wire.MaxData)
-		b = wire.AppendDataHead(b, m.Index, at, int(n))
-		from := len(b)
-		b = append(b, make([]byte, n)...)
-		if err := c.ReadManifest(m.Index, at, b[from:]); err != nil {
-			return nil, err
-		}
-	}
-	return b, nil
 }

@@ -93,6 +93,7 @@ func (c *Core) header(n, manifest, blockSize uint32) {
 	for i := range c.manifest {
 		c.choose(blocks.Index(i))
 	}
+	c.tellCredit()
 	c.wakeAll()
 }
 
@@ -233,9 +234,6 @@ func (c *Core) peerLacks(p *peer, i blocks.Index) {
 			c.forget(p, k)
 			break
 		}
-	}
-	if p.seed && c.avail[i] == 0 && !c.cfg.Seed && c.wanted.Has(i) && !c.have.Has(i) {
-		c.gone = append(c.gone, withdrawn{i, c.now})
 	}
 }
 

@@ -1,7 +1,6 @@
 package swarm
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -15,16 +14,9 @@ func (s *Swarm) before(e Event) {
 		return
 	}
 	s.mu.Lock()
-	ss := s.sessions[e.Peer]
-	var missed []blocks.Span
-	if ss != nil && s.have != nil {
-		missed = spansNotIn(s.have, ss.told)
-		ss.told = nil
-	}
-	ss.setLive()
-	s.mu.Unlock()
-	if len(missed) > 0 {
-		pushHave(ss, missed)
+	defer s.mu.Unlock()
+	if ss := s.sessions[e.Peer]; ss != nil {
+		ss.setLive()
 	}
 }
 
@@ -72,7 +64,7 @@ func (ss *session) perform(a Action) {
 	}
 	switch a.Kind {
 	case Ask:
-		ss.expect(a.Index, a.Offset)
+		ss.await(a.Index, a.Offset)
 		ss.push(func(b []byte) []byte { return req.Append(b) })
 	case Any:
 		ss.push(func(b []byte) []byte { return wire.AppendByte(b, wire.TAny, byte(min(a.Count, 255))) })
@@ -88,7 +80,7 @@ func (ss *session) perform(a Action) {
 	case Offer:
 		ss.push(func(b []byte) []byte { return wire.AppendEmpty(b, wire.TOffer) })
 	case Cancel:
-		ss.unexpect(a.Index, a.Offset)
+		ss.forget(a.Index, a.Offset)
 		ss.push(func(b []byte) []byte { return wire.Cancel{Index: a.Index, Offset: a.Offset}.Append(b) })
 	case StopSend:
 		ss.stopSend(a.Index, a.Offset)
@@ -184,105 +176,3 @@ func spansNotIn(f, g *blocks.Bitfield) []blocks.Span {
 	}
 	return d.Spans()
 }
-
-// open makes Layout and Store once the Manifest is complete, then settles the claims.
-func (s *Swarm) open() {
-	c := s.Content()
-	if err := c.Open(); err != nil {
-		s.fail(err)
-		return
-	}
-	o, err := s.cfg.Open(s.ctx, c)
-	if err != nil {
-		s.fail(err)
-		return
-	}
-	s.mu.Lock()
-	s.store, s.reader = o.Store, o.Store
-	s.mu.Unlock()
-	ok := s.post(Event{
-		Kind: Opened, Set: c.Layout().Wanted(), Claims: cloneOf(o.Claims),
-		Length: c.Header().BlockSize, Placed: o.Placed,
-	})
-	if !ok || o.Claims == nil || o.Claims.Count() == 0 {
-		return
-	}
-	err = o.Store.Check(s.ctx, s,
-		func(i blocks.Index) { s.post(Event{Kind: Verified, Index: i}) },
-		func(i blocks.Index) { s.post(Event{Kind: Released, Index: i}) })
-	if err != nil {
-		s.fail(fmt.Errorf("check what is already there: %w", err))
-	}
-}
-
-func cloneOf(f *blocks.Bitfield) *blocks.Bitfield {
-	if f == nil {
-		return nil
-	}
-	return f.Clone()
-}
-
-// place puts the content under its name.
-func (s *Swarm) place() {
-	if err := s.cfg.Place(s.ctx); err != nil {
-		s.fail(err)
-		return
-	}
-	s.post(Event{Kind: PlacedNow})
-}
-
-// recheckLoop hashes Blocks of ours that someone refused, one at a time.
-func (s *Swarm) recheckLoop() {
-	for {
-		select {
-		case <-s.ctx.Done():
-			return
-		case i := <-s.rechecks:
-			err := s.recheck(i)
-			if err != nil {
-				s.post(Event{Kind: Unreadable, Index: i})
-			}
-			if s.cfg.OnReject != nil {
-				s.cfg.OnReject(i, err)
-			}
-		}
-	}
-}
-
-var errChangedHere = errors.New("the block is no longer what was verified")
-
-// recheck reads and hashes one of our Blocks.
-func (s *Swarm) recheck(i blocks.Index) error {
-	c := s.Content()
-	if c == nil || c.BlockLen(i) == 0 {
-		return nil
-	}
-	if s.cfg.Recheck != nil {
-		return s.cfg.Recheck(i)
-	}
-	buf := s.buffer(c.BlockLen(i))
-	defer s.recycle(buf)
-	if err := s.read(i, 0, buf); err != nil {
-		return err
-	}
-	if !c.Check(i, buf) {
-		return errChangedHere
-	}
-	return nil
-}
-
-// read reads bytes of a held Block, the Manifest's from memory.
-func (s *Swarm) read(i blocks.Index, offset uint32, p []byte) error {
-	s.mu.Lock()
-	c, r := s.content, s.reader
-	s.mu.Unlock()
-	if uint32(i) < c.Header().ManifestBlocks() {
-		return c.ReadManifest(i, offset, p)
-	}
-	if r == nil {
-		return errNotOpen
-	}
-	return r.ReadBlock(i, offset, p)
-}
-
-var errNotOpen = errors.New("no store yet")

@@ -20,15 +20,8 @@ type request struct {
 
 func (r *request) left() uint32 { return r.length - min(r.bytes, r.length) }
 
-// How long a refusal keeps us from asking the peer again, if no Offer comes, and how long a seed that has been granting
-// is left alone after its last Grant.
-const (
-	busyTime    = 500 * time.Millisecond
-	grantPause  = 100 * time.Millisecond
-	firstGrant  = 500 * time.Millisecond // the same for a seed that hasn't granted yet
-	seedCredit  = 4                      // Blocks that a seed may send us unasked at a time
-	smallHeader = 2                      // Manifest Blocks up to which everyone asks a seed at once: the round trips saved outweigh the bytes
-)
+// busyTime is how long a refusal keeps us from asking the peer again, if no Offer comes.
+const busyTime = 500 * time.Millisecond
 
 // fillWoken asks as much as it may of the peers that were woken: of seeds last, so that they get what nobody else can
 // give. Where all are woken the order is turned at random, so that no peer is always first.
@@ -264,50 +257,6 @@ func (c *Core) cancelOthers(i blocks.Index) {
 		if k := p.find(i); k >= 0 {
 			c.order(Action{Kind: Cancel, Peer: p.id, Index: i})
 			c.forget(p, k)
-		}
-	}
-}
-
-// maySpend tells whether a seed may be asked. Its uplink is for first copies: it comes last. While it sends unasked it isn't
-// asked, nor while a complete receiver is free, nor while a receiver that could give us something is idle.
-func (c *Core) maySpend(p *peer) bool {
-	if !c.opened && c.manifest <= smallHeader {
-		return true
-	}
-	if c.credit > 0 {
-		pause := grantPause
-		if p.granting == 0 {
-			pause = firstGrant
-		}
-		if p.grants() > 0 || c.now < max(p.granting, p.up)+pause {
-			return false
-		}
-	}
-	for _, q := range c.peers {
-		if q.seed || q.overdue || c.now < q.busyUntil {
-			continue
-		}
-		if c.complete(q) || (q.interest > 0 && !q.owes()) {
-			return false
-		}
-	}
-	return true
-}
-
-// tellCredit tells the seeds how many Blocks of their choice we can take: none while the Manifest is complete but not open, or
-// while what is on our disk isn't known.
-func (c *Core) tellCredit() {
-	credit := uint32(0)
-	if c.fetches() && c.missing > 0 && c.claims.Count() == 0 {
-		credit = seedCredit
-	}
-	if credit == c.credit {
-		return
-	}
-	c.credit = credit
-	for _, p := range c.peers {
-		if p.seed {
-			c.order(Action{Kind: Any, Peer: p.id, Count: credit})
 		}
 	}
 }

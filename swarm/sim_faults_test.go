@@ -48,8 +48,8 @@ func (r *simRun) at(share float64, do func()) {
 }
 
 func TestSimReceiversKilled(t *testing.T) {
-	eachSeed(t, 8, func(t *testing.T, seed uint64) {
-		r := newRun(t, small(7, 96, seed))
+	eachSeed(t, 2, func(t *testing.T, seed uint64) {
+		r := newRun(t, small(6, 64, seed))
 		for _, share := range []float64{0.1, 0.4, 0.8} {
 			r.at(share, func() { r.kill(r.recv[r.rng.IntN(len(r.recv))]) })
 		}
@@ -60,8 +60,8 @@ func TestSimReceiversKilled(t *testing.T) {
 }
 
 func TestSimSessionsDropped(t *testing.T) {
-	eachSeed(t, 8, func(t *testing.T, seed uint64) {
-		r := newRun(t, small(6, 96, seed))
+	eachSeed(t, 2, func(t *testing.T, seed uint64) {
+		r := newRun(t, small(5, 64, seed))
 		var drop func()
 		drop = func() {
 			if n := r.nodes[r.rng.IntN(len(r.nodes))]; len(n.order) > 0 {
@@ -75,8 +75,8 @@ func TestSimSessionsDropped(t *testing.T) {
 }
 
 func TestSimLiarIsBanned(t *testing.T) {
-	eachSeed(t, 6, func(t *testing.T, seed uint64) {
-		cfg := small(6, 96, seed)
+	eachSeed(t, 2, func(t *testing.T, seed uint64) {
+		cfg := small(5, 64, seed)
 		r := newRun(t, cfg)
 		r.after(21*time.Millisecond, func() { r.recv[2].liar = 1 })
 		r.finish(t)
@@ -91,7 +91,7 @@ func TestSimLiarIsBanned(t *testing.T) {
 }
 
 func TestSimRottenBlockIsFetchedElsewhere(t *testing.T) {
-	eachSeed(t, 6, func(t *testing.T, seed uint64) {
+	eachSeed(t, 2, func(t *testing.T, seed uint64) {
 		r := newRun(t, small(5, 64, seed))
 		r.at(0.3, func() {
 			for i := range r.cfg.blocks {
@@ -105,7 +105,7 @@ func TestSimRottenBlockIsFetchedElsewhere(t *testing.T) {
 }
 
 func TestSimLateJoinSparesTheSeed(t *testing.T) {
-	eachSeed(t, 4, func(t *testing.T, seed uint64) {
+	eachSeed(t, 2, func(t *testing.T, seed uint64) {
 		cfg := small(4, 96, seed)
 		r := newRun(t, cfg)
 		r.run(r.allComplete)
@@ -122,8 +122,10 @@ func TestSimLateJoinSparesTheSeed(t *testing.T) {
 }
 
 func TestSimSlowReceiver(t *testing.T) {
-	eachSeed(t, 4, func(t *testing.T, seed uint64) {
-		r := newRun(t, small(7, 256, seed))
+	eachSeed(t, 2, func(t *testing.T, seed uint64) {
+		cfg := small(6, 192, seed)
+		cfg.everyStep = 41
+		r := newRun(t, cfg)
 		slow := (*simNode)(nil)
 		r.after(21*time.Millisecond, func() {
 			slow = r.recv[3]
@@ -149,7 +151,7 @@ func TestSimSlowReceiver(t *testing.T) {
 }
 
 func TestSimSeedDiesAfterOneCopy(t *testing.T) {
-	eachSeed(t, 6, func(t *testing.T, seed uint64) {
+	eachSeed(t, 2, func(t *testing.T, seed uint64) {
 		r := newRun(t, small(5, 96, seed))
 		var look func()
 		look = func() {
@@ -171,8 +173,8 @@ func TestSimSeedDiesAfterOneCopy(t *testing.T) {
 }
 
 func TestSimFrozenPeer(t *testing.T) {
-	eachSeed(t, 4, func(t *testing.T, seed uint64) {
-		r := newRun(t, small(6, 128, seed))
+	eachSeed(t, 2, func(t *testing.T, seed uint64) {
+		r := newRun(t, small(5, 96, seed))
 		r.at(0.4, func() {
 			r.recv[1].frozen = true
 			r.cfg.receivers--
@@ -186,7 +188,7 @@ func TestSimFrozenPeer(t *testing.T) {
 }
 
 func TestSimResumeFetchesOnlyWhatDiffers(t *testing.T) {
-	eachSeed(t, 4, func(t *testing.T, seed uint64) {
+	eachSeed(t, 2, func(t *testing.T, seed uint64) {
 		cfg := small(0, 128, seed)
 		r := newRun(t, cfg)
 		n := r.add(false)
@@ -226,7 +228,7 @@ func TestSimUnchangedServesWhatItHashed(t *testing.T) {
 }
 
 func TestSimWithdrawnBlockEndsReceivers(t *testing.T) {
-	eachSeed(t, 4, func(t *testing.T, seed uint64) {
+	eachSeed(t, 2, func(t *testing.T, seed uint64) {
 		cfg := small(4, 96, seed)
 		r := newRun(t, cfg)
 		gone := blocks.Index(50)
@@ -252,8 +254,8 @@ func TestSimWithdrawnBlockEndsReceivers(t *testing.T) {
 }
 
 func TestSimTwoSeeds(t *testing.T) {
-	eachSeed(t, 4, func(t *testing.T, seed uint64) {
-		r := newRun(t, small(5, 128, seed))
+	eachSeed(t, 2, func(t *testing.T, seed uint64) {
+		r := newRun(t, small(4, 96, seed))
 		second := r.add(true)
 		var meet func()
 		meet = func() {
@@ -273,9 +275,9 @@ func TestSimTwoSeeds(t *testing.T) {
 }
 
 func TestSimLargeManifest(t *testing.T) {
-	eachSeed(t, 4, func(t *testing.T, seed uint64) {
-		cfg := small(6, 128, seed)
-		cfg.manifest = 40
+	eachSeed(t, 2, func(t *testing.T, seed uint64) {
+		cfg := small(5, 80, seed)
+		cfg.manifest = 25
 		if res := newRun(t, cfg).finish(t); res.copies > 1.3 {
 			t.Errorf("P2PCP_SIM_SEED=%d: seed copies %.2f", seed, res.copies)
 		}
@@ -283,9 +285,9 @@ func TestSimLargeManifest(t *testing.T) {
 }
 
 func TestSimUploadCap(t *testing.T) {
-	eachSeed(t, 4, func(t *testing.T, seed uint64) {
-		cfg := small(10, 128, seed)
-		cfg.core.Uploads = 4
+	eachSeed(t, 2, func(t *testing.T, seed uint64) {
+		cfg := small(8, 64, seed)
+		cfg.core.Uploads = 3
 		if res := newRun(t, cfg).finish(t); res.ratio > 3 {
 			t.Errorf("P2PCP_SIM_SEED=%d: makespan/limit %.2f", seed, res.ratio)
 		}
@@ -294,9 +296,9 @@ func TestSimUploadCap(t *testing.T) {
 
 func TestSimLimitedDegree(t *testing.T) {
 	eachSeed(t, 2, func(t *testing.T, seed uint64) {
-		cfg := small(simEnv("N", 40), 64, seed)
+		cfg := small(simEnv("N", 40), 48, seed)
 		cfg.core.Degree, cfg.core.FullMesh = 8, 10
-		cfg.everyStep = 37
+		cfg.everyStep = 101
 		r := newRun(t, cfg)
 		res := r.finish(t)
 		for _, n := range r.nodes {

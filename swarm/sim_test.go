@@ -130,34 +130,43 @@ func (r *simRun) finish(t testing.TB) result {
 	return r.result()
 }
 
+// P2PCP_SIM_RUNS sets how many seed numbers, of larger sizes too.
 func TestSimFlashCrowd(t *testing.T) {
-	cases := []struct {
-		n          int
-		blocks     uint32
-		ratio, out float64
-	}{
-		{8, 512, 1.15, 1.15},
-		{8, 2048, 1.15, 1.15},
-		{16, 2048, 1.15, 1.15},
+	type size struct {
+		n      int
+		blocks uint32
 	}
-	for _, tc := range cases {
-		if v := simEnv("N", 0); v > 0 {
-			tc.n = v
-		}
-		if v := simEnv("BLOCKS", 0); v > 0 {
-			tc.blocks = uint32(v)
-		}
+	sizes := []size{{8, 512}, {16, 512}}
+	if simEnv("RUNS", 0) > 0 {
+		sizes = []size{{8, 512}, {8, 2048}, {16, 512}, {16, 2048}}
+	}
+	const ratio, copies = 1.15, 1.15
+	for _, size := range sizes {
 		for k := range simEnv("RUNS", 1) {
-			cfg := baseSim(tc.n, tc.blocks, uint64(simEnv("SEED", 1)+k))
+			cfg := baseSim(size.n, size.blocks, uint64(simEnv("SEED", 1)+k))
 			cfg.everyStep = 20011
 			r := newRun(t, cfg)
-			begin := time.Now()
 			res := r.finish(t)
-			t.Logf("N=%d B=%d seed %d: makespan/limit %.4f (first %.4f) seed copies %.4f waste %.4f (%d steps, %.1fs)",
-				tc.n, tc.blocks, cfg.seed, res.ratio, res.first, res.copies, res.waste, r.steps, time.Since(begin).Seconds())
-			if res.ratio > tc.ratio || res.copies > tc.out {
-				t.Errorf("P2PCP_SIM_SEED=%d: makespan/limit %.4f over %.2f, or seed copies %.4f over %.2f", cfg.seed, res.ratio, tc.ratio, res.copies, tc.out)
+			t.Logf("N=%d B=%d seed %d: makespan/limit %.4f (first %.4f) seed copies %.4f waste %.4f (%d steps)",
+				size.n, size.blocks, cfg.seed, res.ratio, res.first, res.copies, res.waste, r.steps)
+			if res.ratio > ratio || res.copies > copies || res.waste > 0.01 {
+				t.Errorf("P2PCP_SIM_SEED=%d: makespan/limit %.4f over %.2f, or seed copies %.4f over %.2f, or waste %.4f over 1 %%",
+					cfg.seed, res.ratio, ratio, res.copies, copies, res.waste)
 			}
 		}
 	}
+}
+
+// TestSimOne is `make sim`: one run of any size, its figures printed.
+func TestSimOne(t *testing.T) {
+	n := simEnv("N", 0)
+	if n == 0 {
+		t.Skip("P2PCP_SIM_N isn't set")
+	}
+	cfg := baseSim(n, uint32(simEnv("BLOCKS", 1024)), uint64(simEnv("SEED", 1)))
+	cfg.everyStep = 20011
+	r := newRun(t, cfg)
+	res := r.finish(t)
+	t.Logf("N=%d B=%d seed %d: makespan/limit %.4f (first %.4f) seed copies %.4f waste %.4f (%d steps)",
+		n, cfg.blocks, cfg.seed, res.ratio, res.first, res.copies, res.waste, r.steps)
 }

@@ -30,8 +30,12 @@ type Snapshot struct {
 	baseIn, baseOut          uint64 // counters at At
 }
 
-// Stats is the newest Snapshot, at most 50 ms old.
-func (s *Swarm) Stats() Snapshot { return *s.snap.Load() }
+// Stats is the newest Snapshot, at most 50 ms old; its counters are of this moment.
+func (s *Swarm) Stats() Snapshot {
+	n := *s.snap.Load()
+	n.Received, n.FromSeed, n.Sent = s.count.in.Load(), s.count.fromSeed.Load(), s.count.sent.Load()
+	return n
+}
 
 // publish makes a new Snapshot; the loop's.
 func (s *Swarm) publish() {

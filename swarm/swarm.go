@@ -2,7 +2,6 @@ package swarm
 
 import (
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -57,7 +56,7 @@ type Config struct {
 	Bootstrap []netip.AddrPort // tried until a first session stands: the ticket's addresses, --join
 	Listen    netip.AddrPort   // where others can dial us; an unspecified IP means the local address of each connection
 	Zone      uint32
-	Up, Down  *rate.Limiter // content bytes per second; nil: no limit
+	Up, Down  *rate.Limiter // content bytes per second, with a burst of at least one byte; nil: no limit
 
 	// OnResult takes a RESULT at a seed and tells whether it was taken; nil: not a seed. OnPeer learns of each new session, OnReject of
 	// a Block of ours that someone refused or that can't be read (err says why, nil if it proved right). They must not block.
@@ -82,10 +81,9 @@ type Peer struct {
 const (
 	tick        = 50 * time.Millisecond
 	haveDelay   = 3 * time.Millisecond // HAVEs of this long go out together; 2-5 ms cost nothing measurable
-	maxSessions = 64
+	maxSessions = 64                   // the core keeps fewer; the rest is room for those that come and are turned away
 	maxObserver = 32
 	eventQueue  = 1024
-	leaveTime   = 2500 * time.Millisecond // bound on leaving after Interrupt
 )
 
 // Swarm is one running exchange. New makes it, Run runs it once; the other methods are safe at any time.
@@ -103,6 +101,11 @@ type Swarm struct {
 	observers chan struct{} // places
 	rechecks  chan blocks.Index
 
+	// landing keeps Place from overtaking a Block that is being written: readers hold it to verify and write, who places holds
+	// it alone. placed is guarded by it: nothing is written any more.
+	landing sync.RWMutex
+	placed  bool
+
 	// tasks belong to Run; guarded by taskMu until closed.
 	taskMu sync.Mutex
 	tasks  sync.WaitGroup
@@ -119,8 +122,9 @@ type Swarm struct {
 	byMember map[string]*session
 	banned   map[string]bool
 	nextPeer PeerID
-	result   *wire.Result // repeated to every seed that appears
-	waiting  []net.Conn   // accepted before Run
+	result   *wire.Result               // repeated to every seed that appears
+	waiting  []net.Conn                 // accepted before Run
+	contacts map[netip.AddrPort]contact // of Config.Bootstrap
 
 	loop loopState
 }
@@ -152,6 +156,7 @@ func New(cfg Config) *Swarm {
 		sessions:  map[PeerID]*session{},
 		byMember:  map[string]*session{},
 		banned:    map[string]bool{},
+		contacts:  map[netip.AddrPort]contact{},
 	}
 	if cfg.Content != nil {
 		h := cfg.Content.Header()
@@ -165,138 +170,6 @@ func New(cfg Config) *Swarm {
 	return s
 }
 
-// Run takes part in the swarm until the core is done (nil or why it ended early), a local fault ends it, or ctx ends
-// (context's cause, after at most 2.5 s of leaving). Every goroutine it started has ended when it returns.
-func (s *Swarm) Run(ctx context.Context) error {
-	s.start = time.Now()
-	s.taskMu.Lock()
-	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	s.taskMu.Unlock()
-	defer s.end()
-	s.adoptWaiting()
-	s.spawn(s.recheckLoop)
-	if len(s.cfg.Bootstrap) > 0 {
-		s.spawn(s.bootstrap)
-	}
-	return s.runLoop(ctx)
-}
-
-// end cancels what runs and waits for it.
-func (s *Swarm) end() {
-	s.cancel()
-	s.taskMu.Lock()
-	s.closed = true
-	s.taskMu.Unlock()
-	s.mu.Lock()
-	for _, ss := range s.sessions {
-		ss.close(nil)
-	}
-	s.mu.Unlock()
-	s.tasks.Wait()
-}
-
-// spawn runs f as a goroutine of Run; false if Run is over.
-func (s *Swarm) spawn(f func()) bool {
-	s.taskMu.Lock()
-	defer s.taskMu.Unlock()
-	if s.closed || s.ctx == nil {
-		return false
-	}
-	s.tasks.Add(1)
-	go func() {
-		defer s.tasks.Done()
-		f()
-	}()
-	return true
-}
-
-// post gives the loop a fact; false if the loop is gone.
-func (s *Swarm) post(e Event) bool {
-	select {
-	case s.events <- e:
-		return true
-	case <-s.ctx.Done():
-		return false
-	}
-}
-
-// fail ends Run with a local fault; the first one counts.
-func (s *Swarm) fail(err error) {
-	if err == nil || (errors.Is(err, context.Canceled) && s.ctx.Err() != nil) {
-		return
-	}
-	select {
-	case s.fatal <- err:
-	default:
-	}
-}
-
-// runLoop is the loop: it alone steps the core.
-func (s *Swarm) runLoop(ctx context.Context) error {
-	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
-	s.loop.flush = time.NewTimer(time.Hour)
-	defer s.loop.flush.Stop()
-	interrupt, leave := ctx.Done(), (<-chan time.Time)(nil)
-	for n := 0; !s.loop.done; n++ {
-		select {
-		case e := <-s.events:
-			s.step(e)
-		case <-ticker.C:
-			s.step(Event{Kind: Tick})
-			s.publish()
-		case <-s.loop.flush.C:
-			s.flushHave()
-		case err := <-s.fatal:
-			s.goodbye(err)
-			return err
-		case <-interrupt:
-			interrupt, leave = nil, time.After(leaveTime)
-			s.step(Event{Kind: Interrupt})
-		case <-leave:
-			s.loop.done = true
-		}
-	}
-	s.goodbye(s.loop.err)
-	s.publish()
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return s.loop.err
-}
-
-// step feeds the core one Event and does what it orders.
-func (s *Swarm) step(e Event) {
-	s.before(e)
-	s.loop.actions = s.loop.core.Step(time.Since(s.start), e, s.loop.actions[:0])
-	for _, a := range s.loop.actions {
-		s.perform(a)
-	}
-	s.after(e)
-}
-
-// goodbye flushes what was announced and says BYE on every session; the sessions get a moment to write it.
-func (s *Swarm) goodbye(error) {
-	s.flushHave()
-	s.mu.Lock()
-	all := make([]*session, 0, len(s.sessions))
-	for _, ss := range s.sessions {
-		all = append(all, ss)
-	}
-	s.mu.Unlock()
-	for _, ss := range all {
-		ss.leave()
-	}
-	deadline := time.After(300 * time.Millisecond)
-	for _, ss := range all {
-		select {
-		case <-ss.gone:
-		case <-deadline:
-			return
-		}
-	}
-}
-
 // AddMember tells the core of a member learned elsewhere (gossip); DropMember that it has left or died.
 func (s *Swarm) AddMember(member string, addr netip.AddrPort, seed bool) {
 	s.tell(Event{Kind: MemberUp, Member: member, Addr: addr, Seed: seed})
@@ -305,15 +178,17 @@ func (s *Swarm) AddMember(member string, addr netip.AddrPort, seed bool) {
 // DropMember tells the core that a member has left or died.
 func (s *Swarm) DropMember(member string) { s.tell(Event{Kind: MemberGone, Member: member}) }
 
-// tell posts from outside of Run's goroutines: before Run and after it nothing happens.
+// tell posts from outside of Run's goroutines. What comes before Run waits for it, as far as there is room; after Run nothing
+// happens.
 func (s *Swarm) tell(e Event) {
-	s.taskMu.Lock()
-	ctx := s.ctx
-	s.taskMu.Unlock()
-	if ctx == nil {
+	if s.running() {
+		s.post(e)
 		return
 	}
-	s.post(e)
+	select {
+	case s.events <- e:
+	default:
+	}
 }
 
 // Content is what is known of the content; nil until a Header has arrived.

@@ -1,9 +1,13 @@
 package swarm
 
 import (
+	"errors"
 	"fmt"
 	"net"
+	"os"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"p2pcp/blocks"
 	"p2pcp/swarm/wire"
@@ -19,12 +23,12 @@ const (
 	writeTime = 30 * time.Second // a peer that takes nothing for so long is dead
 )
 
-// outgoing is the Block that is being sent. Only the writer touches it, but for busy (session.mu).
+// outgoing is the Block that is being sent. Only the writer touches it.
 type outgoing struct {
-	busy  bool // sends[0] has begun
-	sent  uint32
-	n     uint32 // content bytes of the frame being written
-	frame int    // content bytes of the next one
+	sent  uint32            // content bytes of it, written
+	n     uint32            // of the frame that comes next; 0: not chosen yet
+	pass  *rate.Reservation // for n bytes; nil: no limit
+	frame int               // content bytes that a frame should have
 	buf   []byte
 	whole []byte // the Block's bytes, for a Request inside it
 	proof []blocks.CV
@@ -33,99 +37,146 @@ type outgoing struct {
 // writeLoop writes frames until the session ends. Blocks and control frames alternate.
 func (ss *session) writeLoop() {
 	defer ss.abandonSends()
-	idle := time.NewTimer(keepalive)
+	idle, pace := time.NewTimer(keepalive), time.NewTimer(time.Hour)
 	defer idle.Stop()
+	defer pace.Stop()
 	for {
-		wrote, err := ss.writeOnce()
-		if err != nil {
+		wrote, pause, err := ss.writeOnce()
+		switch {
+		case err != nil:
 			ss.close(err)
 			return
-		}
-		if wrote {
+		case wrote:
 			idle.Reset(keepalive)
 			continue
-		}
-		if ss.finished() {
+		case ss.finished():
 			return
+		case pause > 0:
+			pace.Reset(pause)
+		default:
+			ss.out.buf = nil
 		}
-		ss.out.release()
 		select {
 		case <-ss.wake:
+		case <-pace.C:
 		case <-idle.C:
 			ss.push(func(b []byte) []byte { return wire.AppendEmpty(b, wire.TPing) })
+			idle.Reset(keepalive)
 		case <-ss.s.ctx.Done():
 			ss.close(ss.s.ctx.Err())
 		}
 	}
 }
 
-// finished tells whether the session has ended; a leaving one says BYE first.
+// finished tells whether nothing is to be written any more; a leaving session says BYE first.
 func (ss *session) finished() bool {
 	ss.mu.Lock()
-	ended, leaving := ss.ended, ss.leaving
+	ended, leaving, reason := ss.ended, ss.leaving && !ss.busy, ss.bye
 	ss.mu.Unlock()
 	if leaving && !ended {
-		_ = ss.conn.SetWriteDeadline(time.Now().Add(200 * time.Millisecond))
-		_, _ = ss.conn.Write(wire.AppendByte(nil, wire.TBye, 1))
-		ss.close(nil)
+		ss.part(reason)
 		return true
 	}
 	return ended
 }
 
-// writeOnce writes the control frames that wait and one DATA frame; false if there was nothing.
-func (ss *session) writeOnce() (bool, error) {
+// writeOnce writes the control frames that wait and one DATA frame; wrote is false if there was nothing, or nothing that may be
+// sent before a pause.
+func (ss *session) writeOnce() (wrote bool, pause time.Duration, err error) {
 	o := &ss.out
 	req, block := ss.next()
+	if block {
+		pause = ss.admission(req)
+		block = pause == 0
+	}
 	o.buf = ss.takeControl(o.buf[:0])
 	if block {
 		control := len(o.buf)
-		var err error
 		if o.buf, err = ss.appendBlock(o.buf, req); err != nil {
 			ss.giveUp(req, err)
 			o.buf, block = o.buf[:control], false
 		}
 	}
 	if len(o.buf) == 0 {
-		return block, nil
+		return false, pause, nil
 	}
 	begin := time.Now()
-	_ = ss.conn.SetWriteDeadline(begin.Add(writeTime))
-	if _, err := ss.conn.Write(o.buf); err != nil {
-		return false, fmt.Errorf("write: %w", err)
+	if err := ss.writeAll(o.buf); err != nil {
+		return false, 0, fmt.Errorf("write: %w", err)
 	}
 	if block {
 		o.adapt(ss.conn, time.Since(begin))
 		ss.wrote(req)
 	}
-	return true, nil
+	return true, pause, nil
 }
 
-// next is the Send to go on with, its first one at a time.
-func (ss *session) next() (wire.Request, bool) {
-	ss.mu.Lock()
-	defer ss.mu.Unlock()
-	if len(ss.sends) == 0 || ss.ended || (ss.leaving && !ss.out.busy) {
-		return wire.Request{}, false
+// writeAll writes b. A peer that takes some of it in writeTime lives, however slow it is.
+func (ss *session) writeAll(b []byte) error {
+	for {
+		_ = ss.conn.SetWriteDeadline(time.Now().Add(writeTime))
+		n, err := ss.conn.Write(b)
+		if err == nil || n == 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return err
+		}
+		b = b[n:]
 	}
-	if ss.stop {
-		r := ss.sends[0]
-		ss.popLocked()
-		ss.s.spawn(func() { ss.s.post(served(ss.id, r, 0, false)) })
-		if len(ss.sends) == 0 {
+}
+
+// next is the Send to go on with, the first one; those that were stopped before it are served. A session that leaves begins none.
+func (ss *session) next() (wire.Request, bool) {
+	for {
+		ss.mu.Lock()
+		if len(ss.sends) == 0 || ss.ended || (ss.leaving && !ss.busy) {
+			ss.mu.Unlock()
 			return wire.Request{}, false
 		}
+		first := ss.sends[0]
+		if !first.stopped {
+			ss.busy = true
+			ss.mu.Unlock()
+			return first.Request, true
+		}
+		ss.mu.Unlock()
+		ss.endSend(first.Request, false)
 	}
-	if !ss.out.busy {
-		ss.out.busy, ss.out.sent, ss.out.whole = true, 0, nil
-	}
-	return ss.sends[0], true
 }
 
-// popLocked removes the first Send; ss.mu is held.
-func (ss *session) popLocked() {
+// endSend removes the first Send, and tells the core what became of it.
+func (ss *session) endSend(r wire.Request, ok bool) {
+	o := &ss.out
+	sent := o.sent
+	if o.pass != nil {
+		o.pass.Cancel() // does nothing if it was made use of
+	}
+	if o.whole != nil {
+		ss.s.recycle(o.whole)
+	}
+	o.sent, o.n, o.pass, o.whole = 0, 0, nil, nil
+	ss.mu.Lock()
 	ss.sends = append(ss.sends[:0], ss.sends[1:]...)
-	ss.out.busy, ss.stop = false, false
+	ss.busy = false
+	if ok {
+		ss.sent++
+	}
+	ss.mu.Unlock()
+	ss.s.post(Event{Kind: Served, Peer: ss.id, Index: r.Index, Offset: r.Offset, Length: r.Length, Bytes: sent, OK: ok})
+}
+
+// admission chooses the length of the next DATA frame, and tells how long the limit keeps it back. Control frames go meanwhile.
+func (ss *session) admission(req wire.Request) time.Duration {
+	o, limit := &ss.out, ss.s.cfg.Up
+	if o.n == 0 {
+		o.n = min(uint32(o.frame), req.Length-o.sent)
+		if limit != nil {
+			o.n = min(o.n, bite(limit))
+			o.pass = limit.ReserveN(time.Now(), int(o.n))
+		}
+	}
+	if o.pass == nil {
+		return 0
+	}
+	return o.pass.Delay()
 }
 
 func (ss *session) takeControl(b []byte) []byte {
@@ -148,10 +199,6 @@ func (ss *session) appendBlock(b []byte, req wire.Request) ([]byte, error) {
 			return b, err
 		}
 	}
-	o.n = min(uint32(o.frame), req.Length-o.sent)
-	if err := ss.s.waitUp(o.n); err != nil {
-		return b, err
-	}
 	offset := req.Offset + o.sent
 	b = wire.AppendDataHead(b, req.Index, offset, int(o.n))
 	from := len(b)
@@ -170,7 +217,7 @@ func (ss *session) appendStart(b []byte, req wire.Request) ([]byte, error) {
 		return b, errNoSuchBlock
 	}
 	if req.Length < size {
-		o.whole = make([]byte, size)
+		o.whole = ss.s.buffer(size)
 		if err := ss.s.read(req.Index, 0, o.whole); err != nil {
 			return b, err
 		}
@@ -192,11 +239,8 @@ func (ss *session) giveUp(req wire.Request, err error) {
 	if ss.s.ctx.Err() != nil {
 		return
 	}
-	ss.mu.Lock()
-	ss.popLocked()
-	ss.mu.Unlock()
 	reason := Withdrawn
-	if err == errNoSuchBlock { //nolint:errorlint // our own value, never wrapped
+	if errors.Is(err, errNoSuchBlock) {
 		reason = NotHeld
 	} else {
 		if ss.s.cfg.OnReject != nil {
@@ -204,7 +248,7 @@ func (ss *session) giveUp(req wire.Request, err error) {
 		}
 		ss.s.post(Event{Kind: Unreadable, Index: req.Index})
 	}
-	ss.s.post(served(ss.id, req, ss.out.sent, false))
+	ss.endSend(req, false)
 	ss.push(func(b []byte) []byte {
 		return wire.Refuse{Index: req.Index, Offset: req.Offset, Reason: byte(reason)}.Append(b)
 	})
@@ -215,17 +259,10 @@ func (ss *session) wrote(req wire.Request) {
 	o := &ss.out
 	o.sent += o.n
 	ss.s.count.sent.Add(uint64(o.n))
-	if o.sent < req.Length {
-		return
+	o.n, o.pass = 0, nil
+	if o.sent == req.Length {
+		ss.endSend(req, true)
 	}
-	ss.mu.Lock()
-	ss.popLocked()
-	ss.mu.Unlock()
-	ss.s.post(served(ss.id, req, req.Length, true))
-}
-
-func served(id PeerID, r wire.Request, sent uint32, ok bool) Event {
-	return Event{Kind: Served, Peer: id, Index: r.Index, Offset: r.Offset, Length: r.Length, Bytes: sent, OK: ok}
 }
 
 // adapt sizes the next frame, and what the kernel may hold unsent, by the time that this one took.
@@ -243,21 +280,13 @@ func (o *outgoing) adapt(conn net.Conn, took time.Duration) {
 	}
 }
 
-// release gives up the buffers of a session that has nothing to send.
-func (o *outgoing) release() { o.buf, o.whole = nil, nil }
-
 // abandonSends forgets what was queued; PeerDown tells the core.
 func (ss *session) abandonSends() {
 	ss.mu.Lock()
-	ss.sends, ss.out.busy, ss.stop = nil, false, false
+	ss.sends, ss.busy = nil, false
 	ss.mu.Unlock()
-	ss.out.release()
-}
-
-// waitUp waits for the upload limit.
-func (s *Swarm) waitUp(n uint32) error {
-	if s.cfg.Up == nil {
-		return nil
+	ss.out.buf = nil
+	if ss.out.pass != nil {
+		ss.out.pass.Cancel()
 	}
-	return s.cfg.Up.WaitN(s.ctx, int(n))
 }

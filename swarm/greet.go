@@ -1,0 +1,233 @@
+package swarm
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"p2pcp/blocks"
+	"p2pcp/internal/port"
+	"p2pcp/swarm/wire"
+)
+
+// Accept takes a connection that has passed the handshake, at any time.
+func (s *Swarm) Accept(kind port.Kind, conn net.Conn) {
+	s.mu.Lock()
+	if s.waiting != nil || !s.running() {
+		if len(s.waiting) < maxSessions && kind == port.Session {
+			s.waiting = append(s.waiting, conn)
+			conn = nil
+		}
+	}
+	s.mu.Unlock()
+	if conn == nil {
+		return
+	}
+	if !s.spawn(func() { s.accept(kind, conn) }) {
+		closeQuietly(conn)
+	}
+}
+
+// running tells whether Run has begun.
+func (s *Swarm) running() bool {
+	s.taskMu.Lock()
+	defer s.taskMu.Unlock()
+	return s.ctx != nil
+}
+
+// adoptWaiting serves the connections that came before Run.
+func (s *Swarm) adoptWaiting() {
+	s.mu.Lock()
+	list := s.waiting
+	s.waiting = nil
+	s.mu.Unlock()
+	for _, c := range list {
+		s.spawn(func() { s.accept(port.Session, c) })
+	}
+}
+
+func (s *Swarm) accept(kind port.Kind, conn net.Conn) {
+	if kind == port.Observer {
+		s.observed(conn)
+		return
+	}
+	if err := s.serve(conn, false); err != nil {
+		s.cfg.Log.Debug("session ended", "from", conn.RemoteAddr().String(), "err", err)
+	}
+}
+
+// serve runs a session on conn until it ends, and returns why.
+func (s *Swarm) serve(conn net.Conn, dialed bool) error {
+	ss, g, err := s.admit(conn, dialed)
+	if err != nil {
+		return err
+	}
+	return s.attend(ss, g)
+}
+
+// admit greets and registers, or closes conn. What HELLO told comes back in any case.
+func (s *Swarm) admit(conn net.Conn, dialed bool) (*session, greeting, error) {
+	g, err := s.greet(conn)
+	var ss *session
+	if err == nil {
+		ss, err = s.register(g, dialed)
+	}
+	if err != nil {
+		closeQuietly(conn)
+	}
+	return ss, g, err
+}
+
+// attend runs a registered session until it ends, and returns why.
+func (s *Swarm) attend(ss *session, g greeting) error {
+	defer closeQuietly(ss.conn)
+	defer s.unregister(ss)
+	if !s.post(peerUp(ss, g.hello)) {
+		return s.ctx.Err()
+	}
+	s.learnPeers(ss, g.hello.Peers)
+	if s.cfg.OnPeer != nil {
+		s.cfg.OnPeer(Peer{Member: ss.member, Addr: ss.addr, Local: addrOf(ss.conn.LocalAddr()), Seed: ss.seed})
+	}
+	writerDone := make(chan struct{})
+	if !s.spawn(func() { defer close(writerDone); ss.writeLoop() }) {
+		return s.ctx.Err()
+	}
+	ss.close(ss.readLoop(g.br))
+	<-writerDone
+	close(ss.gone)
+	s.post(Event{Kind: PeerDown, Peer: ss.id})
+	return ss.reason()
+}
+
+// greeting is what an exchange of HELLO gave.
+type greeting struct {
+	conn  net.Conn
+	br    *bufio.Reader
+	hello wire.Hello       // theirs
+	told  *blocks.Bitfield // what ours said we have; nil if it had no Header
+	named []wire.Peer      // the members that ours named
+}
+
+// greet exchanges HELLO and checks the Header.
+func (s *Swarm) greet(conn net.Conn) (greeting, error) {
+	stop := context.AfterFunc(s.ctx, func() { closeQuietly(conn) })
+	defer stop()
+	_ = conn.SetDeadline(time.Now().Add(helloTime))
+	ours, told := s.hello(conn)
+	g := greeting{conn: conn, br: bufio.NewReaderSize(conn, readBuffer), told: told, named: ours.Peers}
+	sent := make(chan error, 1)
+	go func() { // both sides speak first, and a HELLO may be larger than the socket's buffers
+		_, err := conn.Write(ours.Append(nil))
+		sent <- err
+	}()
+	var err error
+	if g.hello, err = readHello(g.br); err != nil {
+		_ = conn.SetDeadline(time.Now())
+		<-sent
+		return g, err
+	}
+	if err := <-sent; err != nil {
+		return g, fmt.Errorf("send hello: %w", err)
+	}
+	_ = conn.SetDeadline(time.Time{})
+	switch {
+	case g.hello.Observer:
+		return g, fmt.Errorf("%w: an observer's HELLO in a session", errProtocol)
+	case g.hello.Member == s.cfg.Core.Self:
+		return g, errSelf
+	}
+	if g.hello.Header != nil {
+		if err := s.learnHeader(*g.hello.Header); err != nil {
+			return g, err
+		}
+	}
+	if g.hello.Full {
+		s.learnPeers(nil, g.hello.Peers)
+		return g, errFull
+	}
+	return g, nil
+}
+
+// readHello reads the first frame, which must be HELLO.
+func readHello(br *bufio.Reader) (wire.Hello, error) {
+	t, payload, err := wire.ReadFrame(br, nil)
+	if err != nil {
+		return wire.Hello{}, fmt.Errorf("read hello: %w", err)
+	}
+	if t != wire.THello {
+		return wire.Hello{}, fmt.Errorf("%w: first frame is %s, not HELLO", errProtocol, t)
+	}
+	return wire.ParseHello(payload)
+}
+
+// hello is our HELLO for a connection, and the Bitfield it carries; nil without a Header.
+func (s *Swarm) hello(conn net.Conn) (wire.Hello, *blocks.Bitfield) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := wire.Hello{
+		Seed: s.cfg.Core.Seed, Zone: s.cfg.Zone, Member: s.cfg.Core.Self,
+		Full: len(s.sessions) >= maxSessions, Lingering: s.snap.Load().Lingering,
+		Listen: s.listenAddr(conn), Peers: s.peersLocked(),
+	}
+	if s.content == nil {
+		return h, nil
+	}
+	header := s.content.Header()
+	h.Header = &header
+	told := s.have.Clone()
+	switch {
+	case s.cfg.Core.Seed && told.Equal(s.cfg.Core.Have):
+		h.Form = wire.Every
+	case told.Count() > 0:
+		h.Form, h.Bits = wire.Raw, told
+	}
+	return h, told
+}
+
+// listenAddr is where the other side of conn can dial us.
+func (s *Swarm) listenAddr(conn net.Conn) netip.AddrPort {
+	a := s.cfg.Listen
+	if !a.Addr().IsValid() || a.Addr().IsUnspecified() {
+		a = netip.AddrPortFrom(addrOf(conn.LocalAddr()).Addr(), a.Port())
+	}
+	if !a.Addr().IsValid() {
+		a = netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
+	}
+	return netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port())
+}
+
+// learnHeader takes the Header of the first HELLO that has one. When it returns nil the core knows, or is about to be told before
+// anything else of this connection. Sessions in which neither side's HELLO had it are left: they are made anew, with it.
+func (s *Swarm) learnHeader(h blocks.Header) error {
+	if h.ID() != s.cfg.Core.ID {
+		return errors.New("header of another swarm")
+	}
+	s.mu.Lock()
+	known := s.content != nil
+	if !known {
+		s.content = blocks.NewContent(h)
+		s.have = blocks.NewBitfield(h.Blocks)
+		for _, ss := range s.sessions {
+			if ss.headless {
+				ss.leave(wire.ByeLeaving)
+			}
+		}
+	}
+	s.mu.Unlock()
+	if known {
+		select {
+		case <-s.ready:
+			return nil
+		case <-s.ctx.Done():
+			return s.ctx.Err()
+		}
+	}
+	s.post(Event{Kind: HeaderKnown, Count: h.Blocks, Length: h.BlockSize, Bytes: h.ManifestBlocks()})
+	close(s.ready)
+	return nil
+}

@@ -1,0 +1,202 @@
+package swarm
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"p2pcp/blocks"
+	"p2pcp/swarm/wire"
+)
+
+// incoming is the Block that is arriving, and what else only the reader touches.
+type incoming struct {
+	wire.Block
+	open    bool
+	discard bool   // nobody wants it any more; buf is nil
+	got     uint32 // bytes so far
+	buf     []byte // the whole Block's
+	spare   []blocks.CV
+	spans   []blocks.Span
+	refresh time.Time // when the read deadline was last moved
+	named   int       // members that the peer told us of
+}
+
+// beginBlock starts taking a Block. One that nobody awaits is discarded as it comes, without a buffer.
+func (ss *session) beginBlock(p []byte) error {
+	in := &ss.in
+	m, err := wire.ParseBlock(p, in.spare)
+	if err != nil {
+		return err
+	}
+	ss.abandonIncoming(m.Request)
+	in.spare = m.Proof[:0]
+	size := uint32(0)
+	if c := ss.s.Content(); c != nil {
+		size = c.BlockLen(m.Index)
+	}
+	in.Block, in.open, in.got = m, true, 0
+	in.discard = size == 0 || !ss.awaits(m.Index, m.Offset)
+	if in.discard {
+		return nil
+	}
+	if m.Offset != 0 || m.Length != size {
+		return fmt.Errorf("%w: %d bytes at %d of block %d instead of all", errProtocol, m.Length, m.Offset, m.Index)
+	}
+	in.buf = ss.s.buffer(m.Length)
+	return nil
+}
+
+// abandonIncoming ends a Block that another one, or the same anew, follows in its middle. If it was still awaited the core is told
+// that it won't come.
+func (ss *session) abandonIncoming(next wire.Request) {
+	in := &ss.in
+	if in.open && !in.discard && in.Request != next && ss.awaits(in.Index, in.Offset) {
+		ss.forget(in.Index, in.Offset)
+		ss.s.post(Event{Kind: Refused, Peer: ss.id, Index: in.Index, Offset: in.Offset, Reason: Busy})
+	}
+	ss.dropIncoming()
+}
+
+// dropIncoming gives the buffer back.
+func (ss *session) dropIncoming() {
+	ss.in.open = false
+	ss.dropBuffer()
+}
+
+func (ss *session) dropBuffer() {
+	if ss.in.buf != nil {
+		ss.s.recycle(ss.in.buf)
+		ss.in.buf = nil
+	}
+}
+
+// readBytes takes one DATA frame of n bytes' payload.
+func (ss *session) readBytes(br *bufio.Reader, n uint32) error {
+	var head [wire.DataHead]byte
+	if _, err := io.ReadFull(br, head[:]); err != nil {
+		return fmt.Errorf("read: %w", err)
+	}
+	i, offset := wire.ParseDataHead(head)
+	n -= wire.DataHead
+	in := &ss.in
+	if !in.open || i != in.Index || offset != in.Offset+in.got || uint64(in.got)+uint64(n) > uint64(in.Length) {
+		return fmt.Errorf("%w: DATA outside of its block", errProtocol)
+	}
+	if !in.discard && !ss.awaits(in.Index, in.Offset) { // cancelled meanwhile
+		in.discard = true
+		ss.dropBuffer()
+	}
+	for end := in.got + n; in.got < end; {
+		if err := ss.readSome(br, end-in.got); err != nil {
+			return err
+		}
+	}
+	if !in.discard {
+		ss.s.post(Event{Kind: Progress, Peer: ss.id, Index: in.Index, Offset: in.Offset, Length: in.Length, Bytes: in.got})
+	}
+	if in.got < in.Length {
+		return nil
+	}
+	return ss.finishBlock()
+}
+
+// unlimitedBite is how much is read at a time without a limit; after each the peer counts as living.
+const unlimitedBite = 64 << 10
+
+// readSome takes up to n content bytes, as much as the limit lets pass at once.
+func (ss *session) readSome(br *bufio.Reader, n uint32) error {
+	in, limit := &ss.in, ss.s.cfg.Down
+	if limit == nil {
+		n = min(n, unlimitedBite)
+	} else {
+		n = min(n, bite(limit))
+		if err := limit.WaitN(ss.s.ctx, int(n)); err != nil {
+			return fmt.Errorf("wait for the limit: %w", err)
+		}
+	}
+	ss.stillThere()
+	var err error
+	if in.discard {
+		_, err = br.Discard(int(n))
+		ss.s.count.discarded.Add(uint64(n))
+	} else {
+		_, err = io.ReadFull(br, in.buf[in.got:in.got+n])
+	}
+	if err != nil {
+		return fmt.Errorf("read: %w", err)
+	}
+	ss.s.count.received(ss.seed, n)
+	in.got += n
+	return nil
+}
+
+// Under a limit bytes pass in bites of biteTime's worth, so that sessions take turns quickly, and of at least minBite.
+const (
+	biteTime = 5 * time.Millisecond
+	minBite  = 1 << 10
+)
+
+// bite is how many bytes may pass l at a time: at most its burst and a DATA frame.
+func bite(l *rate.Limiter) uint32 {
+	if l.Limit() == rate.Inf {
+		return maxFrame
+	}
+	n := min(max(float64(l.Limit())*biteTime.Seconds(), minBite), float64(l.Burst()), maxFrame)
+	return uint32(math.Max(n, 1))
+}
+
+// finishBlock verifies a Block that has arrived whole, writes it, and tells the loop. It runs on the reader, while the bytes are
+// in the cache; readers are as many as sessions, so Blocks are verified in parallel.
+func (ss *session) finishBlock() error {
+	in, s := &ss.in, ss.s
+	defer ss.dropIncoming()
+	if in.discard {
+		return nil
+	}
+	kept, err := ss.land()
+	switch {
+	case errors.Is(err, blocks.ErrBadBlock):
+		s.cfg.Log.Warn("bad block", "peer", ss.member, "block", in.Index, "err", err)
+		s.count.bad.Add(1)
+		s.post(Event{Kind: Bad, Peer: ss.id, Index: in.Index})
+		return nil
+	case err != nil:
+		err = fmt.Errorf("keep block %d: %w", in.Index, err)
+		s.fail(err)
+		return err
+	case kept:
+		s.post(Event{Kind: Verified, Peer: ss.id, Index: in.Index, Bytes: in.Length})
+	default:
+		s.count.discarded.Add(uint64(in.Length))
+	}
+	return nil
+}
+
+// land verifies and writes the Block that has arrived, unless it isn't awaited any more or there is no place for it.
+func (ss *session) land() (kept bool, err error) {
+	in, s := &ss.in, ss.s
+	s.landing.RLock()
+	defer s.landing.RUnlock()
+	awaited := ss.awaits(in.Index, in.Offset)
+	ss.forget(in.Index, in.Offset)
+	s.mu.Lock()
+	c, store := s.content, s.store
+	s.mu.Unlock()
+	content := uint32(in.Index) >= c.Header().ManifestBlocks()
+	if !awaited || (content && (store == nil || s.placed)) {
+		return false, nil
+	}
+	if err := c.Verify(in.Index, in.Offset, in.buf, in.Proof); err != nil {
+		return false, err
+	}
+	if content {
+		return true, store.WriteBlock(in.Index, in.buf)
+	}
+	return true, nil
+}

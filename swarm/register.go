@@ -1,0 +1,167 @@
+package swarm
+
+import (
+	"net/netip"
+	"time"
+
+	"p2pcp/blocks"
+	"p2pcp/swarm/wire"
+)
+
+// register makes the session, unless one to this member stands already. Of two that were dialled crosswise the one
+// whose dialer has the lower name stays; of two by the same dialer the newer. Who isn't taken is told why.
+func (s *Swarm) register(g greeting, dialed bool) (*session, error) {
+	h := g.hello
+	ss := &session{
+		s: s, conn: g.conn, member: h.Member, addr: h.Listen, source: addrOf(g.conn.RemoteAddr()).Addr().Unmap(),
+		seed: h.Seed, dialed: dialed, since: time.Now(), told: g.told, gone: make(chan struct{}), wake: make(chan struct{}, 1),
+		awaited: map[slot]bool{}, trees: map[wire.Tree]chan wire.Nodes{}, known: map[string]bool{h.Member: true},
+	}
+	if ss.addr.Addr().IsUnspecified() {
+		ss.addr = netip.AddrPortFrom(ss.source, ss.addr.Port())
+	}
+	ss.out.frame = minFrame
+	ss.announced = announcedBy(h)
+	ss.headless = g.told == nil && h.Header == nil
+	for _, p := range g.named {
+		ss.known[p.Member] = true
+	}
+	reason, err := s.enter(ss)
+	if err != nil {
+		_ = g.conn.SetWriteDeadline(time.Now().Add(byeTime))
+		_, _ = g.conn.Write(wire.AppendByte(nil, wire.TBye, reason))
+		return nil, err
+	}
+	s.met.Store(true)
+	return ss, nil
+}
+
+// enter puts the session among the others, or says why not, with the reason for BYE.
+func (s *Swarm) enter(ss *session) (byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.banned[ss.member]:
+		return wire.ByeBanned, errBanned
+	case ss.headless && s.content != nil:
+		return wire.ByeLeaving, errHeadless
+	case len(s.sessions) >= maxSessions:
+		return wire.ByeFull, errFull
+	}
+	if old := s.byMember[ss.member]; old != nil {
+		if old.dialed != ss.dialed && s.keeps(old) {
+			return wire.ByeDuplicate, errDuplicate
+		}
+		old.close(errReplaced)
+	}
+	s.nextPeer++
+	ss.id = s.nextPeer
+	s.sessions[ss.id], s.byMember[ss.member] = ss, ss
+	return 0, nil
+}
+
+// keeps tells whether ss is the one that stays of two crosswise dialled sessions.
+func (s *Swarm) keeps(ss *session) bool {
+	return ss.dialed == (s.cfg.Core.Self < ss.member)
+}
+
+func (s *Swarm) unregister(ss *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.sessions, ss.id)
+	if s.byMember[ss.member] == ss {
+		delete(s.byMember, ss.member)
+	}
+}
+
+// announcedBy is the Bitfield of a HELLO over the whole Index space; nil without a Header.
+func announcedBy(h wire.Hello) *blocks.Bitfield {
+	if h.Header == nil {
+		return nil
+	}
+	switch h.Form {
+	case wire.Raw:
+		return h.Bits.Clone()
+	case wire.Every:
+		all := blocks.NewBitfield(h.Header.Blocks)
+		all.SetSpan(blocks.Span{Count: h.Header.Blocks})
+		return all
+	default:
+		return blocks.NewBitfield(h.Header.Blocks)
+	}
+}
+
+// peerUp is the Event of a session that passed HELLO.
+func peerUp(ss *session, h wire.Hello) Event {
+	return Event{
+		Kind: PeerUp, Peer: ss.id, Member: ss.member, Addr: ss.addr, Seed: ss.seed,
+		Lingering: h.Lingering, Set: announcedBy(h),
+	}
+}
+
+// setLive marks that the core knows the session; s.mu is held. What changed since our HELLO was made is told: HAVE and WITHDRAW,
+// PEERS, and to a seed how we stand.
+func (ss *session) setLive() {
+	s := ss.s
+	if s.have != nil {
+		pushHave(ss, spansNotIn(s.have, ss.told))
+	}
+	if ss.told != nil {
+		for _, span := range spansNotIn(ss.told, s.have) {
+			for n := range span.Count {
+				ss.push(func(b []byte) []byte { return wire.AppendIndex(b, wire.TWithdraw, blocks.Index(span.First+n)) })
+			}
+		}
+	}
+	ss.live, ss.told = true, nil
+	ss.tellPeers(s.peersLocked())
+	if r := s.result; r != nil && ss.seed {
+		ss.mu.Lock()
+		ss.acks = append(ss.acks, make(chan byte, 1)) // nobody waits for this one
+		ss.mu.Unlock()
+		ss.push(func(b []byte) []byte { return r.Append(b) })
+	}
+}
+
+// peersLocked lists the members that we have sessions with; s.mu is held.
+func (s *Swarm) peersLocked() []wire.Peer {
+	var list []wire.Peer
+	for _, ss := range s.byMember {
+		if ss.addr.Port() != 0 && len(list) < wire.MaxPeers {
+			list = append(list, wire.Peer{Seed: ss.seed, Member: ss.member, Addr: ss.addr})
+		}
+	}
+	return list
+}
+
+// tellPeers queues PEERS with those that this peer has not been told of; s.mu is held.
+func (ss *session) tellPeers(peers []wire.Peer) {
+	var fresh []wire.Peer
+	for _, p := range peers {
+		if !ss.known[p.Member] {
+			ss.known[p.Member] = true
+			fresh = append(fresh, p)
+		}
+	}
+	if len(fresh) > 0 {
+		ss.push(func(b []byte) []byte { return wire.AppendPeers(b, fresh) })
+	}
+}
+
+// learnPeers gives the core the members that a peer knows; from is nil if it turned us away.
+func (s *Swarm) learnPeers(from *session, peers []wire.Peer) {
+	if from != nil {
+		if from.in.named += len(peers); from.in.named > maxNamed {
+			return
+		}
+	}
+	for _, p := range peers {
+		switch {
+		case p.Member == s.cfg.Core.Self || p.Addr.Port() == 0:
+		case p.Gone:
+			s.post(Event{Kind: MemberGone, Member: p.Member})
+		default:
+			s.post(Event{Kind: MemberUp, Member: p.Member, Addr: p.Addr, Seed: p.Seed})
+		}
+	}
+}

@@ -2,7 +2,6 @@ package blocks
 
 import (
 	"context"
-	"errors"
 	"io/fs"
 	"os"
 )
@@ -83,17 +82,11 @@ func (f *finder) look(ctx context.Context, parent *os.Root, name string) error {
 		return nil
 	}
 	f.store.reuse.roots = append(f.store.reuse.roots, root)
-	err = walkTree(ctx, root, ".", func(at string, fi fs.FileInfo) error {
+	_ = walkTree(ctx, root, ".", func(at string, fi fs.FileInfo) error {
 		f.add(root, at, at, fi)
 		return nil
 	})
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
+	return ctx.Err() // others may change the tree meanwhile; what can't be read is fetched
 }
 
 // add takes a regular file of a wanted length, or at the path of a large file; at is its path in the target.

@@ -2,6 +2,7 @@ package blocks
 
 import (
 	"container/list"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -141,7 +142,7 @@ func createNew(root *os.Root, name string) (*os.File, error) {
 	if !errors.Is(err, fs.ErrExist) {
 		return f, err
 	}
-	if err := removeTree(root, name); err != nil {
+	if err := removeTree(context.Background(), root, name); err != nil {
 		return nil, fmt.Errorf("make room for %q: %w", name, err)
 	}
 	return root.OpenFile(name, flag, 0o600)

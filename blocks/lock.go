@@ -32,6 +32,7 @@ type Lock struct {
 	handle  *os.File // the same; its flock is the lock
 	shared  bool     // no lock could be had: the partial directory is of this process alone, and the last rename wins
 	taken   bool     // a Store owns the lock
+	vacant  bool     // nothing had the target's name when the Store was opened
 	once    sync.Once
 }
 
@@ -52,8 +53,8 @@ func LockTarget(ctx context.Context, cfg StoreConfig) (*Lock, error) {
 		parent.Close()
 		return nil, fmt.Errorf("lock %q: %w", cfg.Target, err)
 	}
-	if err = l.restore(); err != nil {
-		_ = l.release(false)
+	if err = l.restore(ctx); err != nil {
+		_ = l.release(ctx, false)
 		return nil, fmt.Errorf("recover %q: %w", cfg.Target, err)
 	}
 	return l, nil
@@ -175,42 +176,6 @@ func (l *Lock) openPartial() error {
 	return err
 }
 
-// checkOurs refuses a directory that another user owns or could have written to, and closes it to readers.
-func (l *Lock) checkOurs(fi fs.FileInfo) error {
-	uid, ok := ownerOf(fi)
-	if (!ok || uid != os.Geteuid() || fi.Mode().Perm()&0o022 != 0) && !l.alike(fi) {
-		if ok && uid != os.Geteuid() {
-			return l.notOurs("another user owns it")
-		}
-		return l.notOurs("others can write to it")
-	}
-	if fi.Mode().Perm()&0o077 != 0 {
-		_ = l.handle.Chmod(0o700) // a file system without modes keeps its own
-	}
-	return nil
-}
-
-// alike tells whether a directory that we make now gets the same owner and mode: some file systems give all files one owner
-// (NFS) or one mode (FAT), and then they say nothing about who made them.
-func (l *Lock) alike(fi fs.FileInfo) bool {
-	name := "probe-" + randomHex()
-	if err := l.dir.Mkdir(name, 0o700); err != nil {
-		return false
-	}
-	probe, err := l.dir.Lstat(name)
-	if rm := l.dir.Remove(name); err != nil || rm != nil {
-		return false
-	}
-	a, okA := ownerOf(fi)
-	b, okB := ownerOf(probe)
-	return okA && okB && a == b && fi.Mode().Perm()&0o022 == probe.Mode().Perm()&0o022
-}
-
-// notOurs is ErrNotOurs with the path, the reason and what to do.
-func (l *Lock) notOurs(why string) error {
-	return fmt.Errorf("%w: %s: %s; remove it", ErrNotOurs, filepath.Join(l.parent.Name(), l.partial), why)
-}
-
 // moved tells whether the path no longer is the directory that was locked.
 func (l *Lock) moved() bool {
 	now, err := l.parent.Lstat(l.partial)
@@ -237,7 +202,7 @@ func (l *Lock) Release() error {
 	if l.taken || l.dir == nil {
 		return nil
 	}
-	return l.release(l.shared || !l.hasProgress())
+	return l.release(context.Background(), l.shared || !l.hasProgress())
 }
 
 // hasProgress tells whether an earlier get left something in the partial directory.
@@ -250,20 +215,42 @@ func (l *Lock) hasProgress() bool {
 	return false
 }
 
-// release closes the partial directory after removing it: with all that is in it if wipe is set, else if it is empty.
-func (l *Lock) release(wipe bool) (err error) {
+// release closes the partial directory after removing it: with all that is in it, until ctx ends, if wipe is set, else if it is
+// empty.
+func (l *Lock) release(ctx context.Context, wipe bool) (err error) {
 	l.once.Do(func() {
 		if !l.moved() {
-			if wipe {
-				err = removeTree(l.parent, l.partial)
-			} else {
-				_ = l.parent.Remove(l.partial)
-			}
+			err = l.remove(ctx, wipe)
 		}
 		l.closePartial()
 		l.parent.Close()
 	})
 	return err
+}
+
+// swept tells whether nothing but the journal is left in the partial directory.
+func (l *Lock) swept() bool {
+	names, err := namesIn(l.dir)
+	return err == nil && (len(names) == 0 || len(names) == 1 && names[0] == journalName)
+}
+
+// remove removes the partial directory. What is in it goes through its descriptor: whoever may rename in the parent could put
+// another directory under its name meanwhile.
+func (l *Lock) remove(ctx context.Context, wipe bool) error {
+	if !wipe {
+		_ = l.parent.Remove(l.partial)
+		return nil
+	}
+	names, err := namesIn(l.dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := removeTree(ctx, l.dir, name); err != nil {
+			return err
+		}
+	}
+	return l.parent.Remove(l.partial)
 }
 
 func (l *Lock) closePartial() {

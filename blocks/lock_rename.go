@@ -1,6 +1,7 @@
 package blocks
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,8 +15,11 @@ const renameTries = 8
 // errGone says that the directory that holds the target isn't where it was.
 var errGone = errors.New("the destination directory was moved or removed")
 
+// errTurnedUp says that something got the target's name after it was looked at. errors.Is(err, fs.ErrExist).
+var errTurnedUp = fmt.Errorf("made by another meanwhile, and not replaced: %w", fs.ErrExist)
+
 // putInPlace gives the content the target's name, in one step wherever the file system can. What had the name is put aside in
-// the partial directory.
+// the partial directory; what got it since the Store was opened is left alone, for nobody has agreed to lose it.
 func (l *Lock) putInPlace(dir bool) error {
 	if err := l.parentThere(); err != nil {
 		return err
@@ -59,6 +63,8 @@ func (l *Lock) rename(parent *os.File, dir bool) error {
 		return err
 	case err != nil:
 		return err
+	case l.vacant && !l.shared:
+		return fmt.Errorf("%q: %w", l.name, errTurnedUp)
 	case !dir && !fi.IsDir():
 		return l.parent.Rename(path.Join(l.partial, contentName), l.name)
 	}
@@ -67,9 +73,6 @@ func (l *Lock) rename(parent *os.File, dir bool) error {
 
 // replace swaps content and target, one of which at least is a directory.
 func (l *Lock) replace(parent *os.File, old fs.FileInfo) error {
-	if err := removeTree(l.dir, replacedName); err != nil {
-		return err
-	}
 	err := l.swap(parent)
 	if old.IsDir() && errors.Is(err, fs.ErrPermission) && old.Mode().Perm()&0o200 == 0 {
 		// A directory must be writable to be moved: its ".." changes.
@@ -87,7 +90,7 @@ func (l *Lock) replace(parent *os.File, old fs.FileInfo) error {
 func (l *Lock) swap(parent *os.File) error {
 	err := exchange(l.handle, contentName, parent, l.name)
 	if err == nil {
-		_ = l.dir.Rename(contentName, replacedName) // or it goes with the partial directory under the other name
+		_ = l.dir.Rename(contentName, discardedName) // or it goes with the partial directory under the other name
 		return nil
 	}
 	if !errors.Is(err, errors.ErrUnsupported) {
@@ -105,18 +108,22 @@ func (l *Lock) swapInTwo() error {
 	if err := l.parent.Rename(path.Join(l.partial, contentName), l.name); err != nil {
 		return errors.Join(err, l.parent.Rename(aside, l.name))
 	}
+	_ = l.dir.Rename(replacedName, discardedName) // so that it never comes back, should the new target be moved away
 	return nil
 }
 
-// restore undoes a swap that was interrupted between its two steps, and removes what one that wasn't has put aside.
-func (l *Lock) restore() error {
+// restore undoes a swap that was interrupted between its two steps, and removes what a Sweep should have.
+func (l *Lock) restore(ctx context.Context) error {
+	if err := removeTree(ctx, l.dir, discardedName); err != nil {
+		return err
+	}
 	if _, err := l.dir.Lstat(replacedName); err != nil {
 		return nil
 	}
 	if _, err := l.parent.Lstat(l.name); errors.Is(err, fs.ErrNotExist) {
 		return l.parent.Rename(path.Join(l.partial, replacedName), l.name)
 	}
-	return removeTree(l.dir, replacedName)
+	return removeTree(ctx, l.dir, replacedName)
 }
 
 // syncParent flushes the directory that holds the target.

@@ -152,6 +152,15 @@ func TestLockRefusesWhatIsNotOurs(t *testing.T) {
 		},
 		"writable by all":   func(t *testing.T, partial string) { mkdirMode(t, partial, 0o777) },
 		"writable by group": func(t *testing.T, partial string) { mkdirMode(t, partial, 0o770) },
+		"another user's, open to all": func(t *testing.T, partial string) {
+			if os.Geteuid() != 0 {
+				t.Skip("giving a directory away needs root")
+			}
+			mkdirMode(t, partial, 0o777)
+			if err := os.Chown(partial, 12345, 12345); err != nil {
+				t.Fatal(err)
+			}
+		},
 		"another user's": func(t *testing.T, partial string) {
 			if os.Geteuid() != 0 {
 				t.Skip("giving a directory away needs root")

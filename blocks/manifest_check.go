@@ -114,7 +114,7 @@ func (e *Entry) check(blockSize uint32) error {
 	case File:
 		return e.checkFile(blockSize)
 	case Symlink:
-		if err := checkLink(e.Path, e.Link); err != nil {
+		if err := CheckLink(e.Path, e.Link); err != nil {
 			return refuse(e.Path, "%v", err)
 		}
 		return nil

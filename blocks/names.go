@@ -46,10 +46,10 @@ func checkPath(path string) error {
 	return nil
 }
 
-// checkLink tells why a symlink at path must not point at link. It may climb only at its beginning, and not above the target:
+// CheckLink tells why a symlink at path (relative to the target) must not point at link (PROTOCOL 1.3); nil if it may. It may climb only at its beginning, and not above the target:
 // the directories it climbs through are real ones, so it can't leave. A ".." behind a name could, where that name is itself a
 // link to a deeper place: d/e/l -> ../.. and d/x -> e/l/../secret are both inside when read as text, and lead outside.
-func checkLink(path, link string) error {
+func CheckLink(path, link string) error {
 	switch {
 	case link == "":
 		return errors.New("symlink to nothing")

@@ -84,7 +84,7 @@ func TestCheckLink(t *testing.T) {
 		{"l", "a\x00b", false},
 		{"l", strings.Repeat("a", maxLink+1), false},
 	} {
-		if err := checkLink(c.path, c.link); (err == nil) != c.ok {
+		if err := CheckLink(c.path, c.link); (err == nil) != c.ok {
 			t.Errorf("%q -> %q: %v", c.path, c.link, err)
 		}
 	}

@@ -13,14 +13,15 @@ import (
 // Errors that a caller branches on.
 var (
 	ErrNoSpace  = errors.New("not enough space")                             // told before anything is written
-	ErrLeftover = errors.New("in place, but what it replaced isn't removed") // of Place, which has done its work
+	ErrLeftover = errors.New("in place, but what it replaced isn't removed") // of Sweep
 )
 
 // Names in the partial directory, beside the journal.
 const (
-	contentName  = "content"  // what is being received, at its final relative paths
-	oldName      = "old"      // what a get of other content had received: only read
-	replacedName = "replaced" // the target that Place has put aside
+	contentName   = "content"   // what is being received, at its final relative paths
+	oldName       = "old"       // what a get of other content had received: only read
+	replacedName  = "replaced"  // the old target between the two steps of a swap: it comes back if nothing takes its place
+	discardedName = "discarded" // the old target once the new one is in place: for Sweep
 )
 
 // TreeFetcher completes level 0 of a large file's Tree from peers (Content keeps the nodes). file is TREE's numbering.
@@ -48,6 +49,8 @@ const (
 
 // Store keeps verified Blocks in .NAME.p2pcp beside the target until Place. Safe for concurrent use. It starts goroutines in
 // Check and Place only, which wait for them; it owns no memory but the bitfields and, during Check, a Block per worker.
+//
+// Open, Check, Place, Sweep, Close follow each other. One that is called while another runs waits for it.
 type Store struct {
 	content *Content
 	cfg     StoreConfig
@@ -64,9 +67,14 @@ type Store struct {
 	// writing keeps two writers of one Block apart: the slower one then finds it held.
 	writing [64]sync.Mutex
 
+	stages sync.Mutex // held by Check, Place, Sweep and Close: one at a time
+	// Guarded by stages.
+	unswept  bool  // all is in place, and the partial directory still there
+	leftover error // of its removal, until it is told
+
 	// io is held shared by everything that reads or writes content, and alone to change what it guards.
 	io    sync.RWMutex
-	phase phase
+	phase phase // changed under stages too
 	at    shelf
 	files *openFiles // of the large files, and of a single one
 
@@ -113,17 +121,19 @@ func (s *Store) manifestSpan() Span { return Span{Count: s.content.Header().Mani
 // open brings the partial directory into the state in which Blocks can be written.
 func (s *Store) open(ctx context.Context) error {
 	dir := s.lock.dir
+	_, err := s.lock.parent.Lstat(s.lock.name)
+	s.lock.vacant = errors.Is(err, fs.ErrNotExist)
 	j, same, err := openJournal(dir, s.content)
 	if err != nil {
 		return err
 	}
 	s.journal = j
 	if !same {
-		if err = setAside(dir); err != nil {
+		if err = setAside(ctx, dir); err != nil {
 			return err
 		}
 	}
-	if err = s.checkSpace(); err != nil {
+	if err = s.checkSpace(ctx); err != nil {
 		return err
 	}
 	if !same {
@@ -144,13 +154,13 @@ func (s *Store) open(ctx context.Context) error {
 }
 
 // setAside makes the content of another get a place to draw from. An older one gives way to it.
-func setAside(dir *os.Root) error {
+func setAside(ctx context.Context, dir *os.Root) error {
 	_, err := dir.Lstat(contentName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err == nil {
-		err = removeTree(dir, oldName)
+		err = removeTree(ctx, dir, oldName)
 	}
 	if err == nil {
 		err = dir.Rename(contentName, oldName)
@@ -203,8 +213,11 @@ func (s *Store) openTarget() error {
 	return err
 }
 
-// Close gives up files and the lock; the partial stays for the next run unless Place was called or it holds no progress.
+// Close gives up files and the lock. The partial stays for the next run unless it holds no progress; after Place it does what
+// Sweep does, if that wasn't called.
 func (s *Store) Close() error {
+	s.stages.Lock()
+	defer s.stages.Unlock()
 	s.io.Lock()
 	was := s.phase
 	s.phase = closed
@@ -214,7 +227,7 @@ func (s *Store) Close() error {
 	}
 	s.closeFiles()
 	if s.lock == nil || was == placed {
-		return nil
+		return s.sweep(context.Background())
 	}
 	s.mu.Lock()
 	empty := s.have.Count() == s.manifestSpan().Count && s.written.Count() == 0
@@ -222,7 +235,7 @@ func (s *Store) Close() error {
 	if _, err := s.lock.dir.Lstat(oldName); err == nil {
 		empty = false
 	}
-	return s.lock.release(s.lock.shared || empty)
+	return s.lock.release(context.Background(), s.lock.shared || empty)
 }
 
 // closeFiles closes all but the lock.

@@ -17,8 +17,10 @@ const maxCheckers = 8
 // Check settles every claim: hashes what is there (in parallel), copies what matches from the old target, and calls has or
 // lacks once for each claimed Index, from any goroutine; has too for one that WriteBlock wrote meanwhile. Where a large file has to be compared block by block and its
 // level 0 isn't known it asks fetch first (nil: nobody can be asked). An error (ctx's, or of writing a copy) leaves some claims
-// unsettled. To be called once.
+// unsettled. To be called once; after Place it only says what is held.
 func (s *Store) Check(ctx context.Context, fetch TreeFetcher, has, lacks func(Index)) error {
+	s.stages.Lock()
+	defer s.stages.Unlock()
 	k := &checker{
 		store: s, content: s.content, fetch: fetch, has: has, lacks: lacks,
 		open:  s.claims.Clone(),
@@ -28,15 +30,32 @@ func (s *Store) Check(ctx context.Context, fetch TreeFetcher, has, lacks func(In
 	for range cap(k.bufs) {
 		k.bufs <- nil
 	}
-	for _, step := range []func(context.Context) error{k.written, k.search, k.packed, k.larges} {
+	steps := []func(context.Context) error{k.written, k.search, k.packed, k.larges}
+	if s.lock != nil && s.phase != receiving {
+		steps = []func(context.Context) error{k.conclude}
+	}
+	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return fmt.Errorf("check local content: %w", err)
 		}
 	}
 	s.reuse.close()
-	if s.lock != nil {
-		if err := removeTree(s.lock.dir, oldName); err != nil {
-			return fmt.Errorf("remove older partial: %w", err)
+	if s.lock == nil || s.phase != receiving || s.lacking() == 0 {
+		return nil // Place comes next: nothing keeps it waiting that Sweep can do
+	}
+	if err := removeTree(ctx, s.lock.dir, oldName); err != nil {
+		return fmt.Errorf("remove older partial: %w", err)
+	}
+	return nil
+}
+
+// conclude settles all claims by what is held.
+func (k *checker) conclude(context.Context) error {
+	for _, i := range k.unsettled(Span{Count: k.content.Layout().Blocks()}) {
+		if k.store.holds(i) {
+			k.has(i)
+		} else {
+			k.lacks(i)
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package blocks
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -19,10 +20,7 @@ var (
 // ReadBlock reads bytes [offset, offset+len(p)) of a held Block, before and after Place. What it reads was right when it was
 // written or checked; whoever passes it on may find by Content.Check that the disk has changed it since, and then Forgets it.
 func (s *Store) ReadBlock(i Index, offset uint32, p []byte) error {
-	s.mu.Lock()
-	held := s.have.Has(i)
-	s.mu.Unlock()
-	if !held {
+	if !s.holds(i) {
 		return fmt.Errorf("read block %d: %w", i, errNotStored)
 	}
 	if uint32(i) < s.manifestSpan().Count {
@@ -32,6 +30,13 @@ func (s *Store) ReadBlock(i Index, offset uint32, p []byte) error {
 		return fmt.Errorf("read block %d: %w", i, err)
 	}
 	return nil
+}
+
+// holds tells whether Block i is held.
+func (s *Store) holds(i Index) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.have.Has(i)
 }
 
 // readAt reads a slice of a Block of content, held or not.
@@ -104,7 +109,7 @@ func readFullAt(f *os.File, p []byte, off int64) error {
 }
 
 // WriteBlock writes a whole verified Block, its nodes and its bit. After an error, which names the path, the Block isn't held.
-// A Block that is held already isn't written again.
+// A Block that is held already is written again only if the disk no longer has it.
 func (s *Store) WriteBlock(i Index, p []byte) error {
 	if !s.wanted.Has(i) || len(p) != int(s.content.BlockLen(i)) {
 		return fmt.Errorf("write block %d, %d bytes: %w", i, len(p), errBadSlice)
@@ -112,10 +117,7 @@ func (s *Store) WriteBlock(i Index, p []byte) error {
 	one := &s.writing[int(i)%len(s.writing)]
 	one.Lock()
 	defer one.Unlock()
-	s.mu.Lock()
-	held := s.have.Has(i)
-	s.mu.Unlock()
-	if held {
+	if s.holds(i) && s.isOnDisk(i, p) {
 		return nil
 	}
 	s.io.RLock()
@@ -131,6 +133,13 @@ func (s *Store) WriteBlock(i Index, p []byte) error {
 		p = p[sl.Length:]
 	}
 	return s.hold(i)
+}
+
+// isOnDisk tells whether a held Block reads as p. It comes a second time when somebody found that it doesn't; then, too, it has to
+// be right before Place.
+func (s *Store) isOnDisk(i Index, p []byte) bool {
+	buf := make([]byte, len(p))
+	return s.readAt(i, 0, buf) == nil && bytes.Equal(buf, p)
 }
 
 // hold records a Block that is verified at its place on the disk.
@@ -168,10 +177,7 @@ func (s *Store) disclaim(i Index) (held bool, err error) {
 	one := &s.writing[int(i)%len(s.writing)]
 	one.Lock()
 	defer one.Unlock()
-	s.mu.Lock()
-	held = s.have.Has(i)
-	s.mu.Unlock()
-	if held || s.journal == nil {
+	if held = s.holds(i); held || s.journal == nil {
 		return held, nil
 	}
 	return false, s.journal.setBit(i, false)

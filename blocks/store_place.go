@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
 )
 
 // maxPlacers bounds the workers that finish files: they wait for a disk's directory more than for a core.
@@ -16,31 +15,33 @@ const maxPlacers = 8
 // errLacking says that Place came too early.
 var errLacking = errors.New("blocks are lacking")
 
-// Place, which comes after Check has returned and every Block is held, finishes: empty files, copies of equal files, symlinks last, modes and mtimes; then the rename into place
-// (RENAME_EXCHANGE over a directory) and the removal of the partial directory and of what was replaced. It replaces whatever
-// has the target's name when it begins. ReadBlock goes on working. After an error the target is as it was and Place may
-// be called again; but ErrLeftover means that all is in place, and only the removal remains to be done.
+// Place, which comes when every Block is held, finishes: empty files, copies of equal files, symlinks last, modes and mtimes; then
+// the rename into place (RENAME_EXCHANGE over a directory). It replaces what has the target's name, but not if that name was free
+// when the Store was opened (fs.ErrExist). ReadBlock goes on working. What was replaced, and the lock, stay until Sweep, unless
+// there is nothing to sweep. After an error the target is as it was and Place may be called again, unless the message says that
+// all is in place.
 func (s *Store) Place(ctx context.Context) error {
+	s.stages.Lock()
+	defer s.stages.Unlock()
 	if err := s.readyToPlace(); err != nil {
 		return fmt.Errorf("place %q: %w", s.cfg.Target, err)
 	}
 	p := placer{store: s, entries: s.content.Manifest().Entries, layout: s.content.Layout()}
-	for _, step := range []func(context.Context) error{p.unlock, p.complete, p.links, p.files, p.dirs} {
+	for _, step := range []func(context.Context) error{p.unlock, p.complete, p.links, p.files, p.dirs, p.rename} {
 		if err := step(ctx); err != nil {
+			s.openToWrite()
 			return fmt.Errorf("place %q: %w", s.cfg.Target, err)
 		}
 	}
-	if err := s.lock.putInPlace(!s.single); err != nil {
-		return fmt.Errorf("place %q: %w", s.cfg.Target, err)
-	}
-	s.io.Lock()
-	s.phase = placed
-	s.io.Unlock()
 	err := p.afterRename()
 	if err != nil {
 		err = fmt.Errorf("finish %q, which is in place: %w", s.cfg.Target, err)
 	}
-	return errors.Join(err, s.leavePartial())
+	s.unswept = true
+	if s.lock.swept() {
+		s.leavePartial(context.Background())
+	}
+	return err
 }
 
 // readyToPlace checks that nothing is lacking, and opens the files anew: for reading only, because an executable can't be
@@ -48,17 +49,11 @@ func (s *Store) Place(ctx context.Context) error {
 func (s *Store) readyToPlace() error {
 	s.io.Lock()
 	defer s.io.Unlock()
-	s.mu.Lock()
-	lacking := s.wanted.Count() - s.have.Count()
-	s.mu.Unlock()
-	switch {
-	case s.phase != receiving:
+	if s.phase != receiving {
 		return errPhase
-	case lacking > 0:
-		return fmt.Errorf("%d %w", lacking, errLacking)
 	}
-	if s.files.flag == os.O_RDONLY {
-		return nil // an earlier Place came this far
+	if n := s.lacking(); n > 0 {
+		return fmt.Errorf("%d %w", n, errLacking)
 	}
 	s.files.close()
 	s.files = newOpenFiles(s.at.root, os.O_RDONLY)
@@ -66,6 +61,21 @@ func (s *Store) readyToPlace() error {
 		return nil
 	}
 	return s.files.use(contentName, func(*os.File) error { return nil }) // opened under the name that it will lose
+}
+
+// lacking is the number of Blocks that aren't held.
+func (s *Store) lacking() uint32 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.wanted.Count() - s.have.Count()
+}
+
+// openToWrite undoes readyToPlace.
+func (s *Store) openToWrite() {
+	s.io.Lock()
+	defer s.io.Unlock()
+	s.files.close()
+	s.files = newOpenFiles(s.at.root, os.O_RDWR)
 }
 
 // placer is one Place.
@@ -152,7 +162,7 @@ func (p *placer) links(ctx context.Context) error {
 			return err
 		}
 		if _, err := root.Lstat(e.Path); err == nil {
-			if err := removeTree(root, e.Path); err != nil {
+			if err := removeTree(ctx, root, e.Path); err != nil {
 				return err
 			}
 		}
@@ -234,6 +244,21 @@ func (p *placer) setTime(root *os.Root, name string, e *Entry) error {
 	return setModTime(root, name, e.ModTime)
 }
 
+// rename puts all in place, if it is still right: meanwhile a Block may have been forgotten. None is from now on.
+func (p *placer) rename(context.Context) error {
+	s := p.store
+	s.io.Lock()
+	defer s.io.Unlock()
+	if n := s.lacking(); n > 0 {
+		return fmt.Errorf("%d %w", n, errLacking)
+	}
+	if err := s.lock.putInPlace(!s.single); err != nil {
+		return err
+	}
+	s.phase = placed
+	return nil
+}
+
 // afterRename finishes what can only be done in place.
 func (p *placer) afterRename() error {
 	top := &p.entries[0]
@@ -263,17 +288,6 @@ func (p *placer) finishTop(e *Entry) error {
 	}
 	if p.store.cfg.Fsync {
 		return f.Sync()
-	}
-	return nil
-}
-
-// leavePartial removes the partial directory and gives up the lock.
-func (s *Store) leavePartial() error {
-	s.journal.f.Close()
-	s.reuse.close()
-	where := path.Join(s.lock.parent.Name(), s.lock.partial)
-	if err := s.lock.release(true); err != nil {
-		return fmt.Errorf("%w: remove %q: %w", ErrLeftover, where, err)
 	}
 	return nil
 }

@@ -69,8 +69,8 @@ func TestSwapInTwo(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustBeClean(t, filepath.Join(dir, "target"), "new")
-	mustBeClean(t, filepath.Join(partial, replacedName), "old")
-	if err := removeTree(l.dir, replacedName); err != nil {
+	mustBeClean(t, filepath.Join(partial, discardedName), "old")
+	if err := removeTree(t.Context(), l.dir, replacedName); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.swapInTwo(); err == nil { // there is no content any more

@@ -28,6 +28,9 @@ func (s *Store) prepare(ctx context.Context) error {
 		s.at = shelf{root: root}
 	}
 	s.files = newOpenFiles(s.at.root, os.O_RDWR)
+	if err := s.checkFolding(); err != nil {
+		return err
+	}
 	entries := s.content.Manifest().Entries
 	for e := range entries {
 		if entries[e].Kind != Dir || entries[e].Path == "" {
@@ -38,7 +41,7 @@ func (s *Store) prepare(ctx context.Context) error {
 		}
 	}
 	if left {
-		if err := s.sweep(ctx); err != nil {
+		if err := s.weed(ctx); err != nil {
 			return err
 		}
 	}
@@ -53,15 +56,15 @@ func (s *Store) prepare(ctx context.Context) error {
 	return nil
 }
 
-// sweep removes what an earlier run left and the Manifest doesn't name: all that lies in the content gets its final name.
-func (s *Store) sweep(ctx context.Context) error {
+// weed removes what an earlier run left and the Manifest doesn't name: all that lies in the content gets its final name.
+func (s *Store) weed(ctx context.Context) error {
 	entries := s.content.Manifest().Entries
 	return walkTree(ctx, s.at.root, ".", func(name string, fi fs.FileInfo) error {
 		_, named := slices.BinarySearchFunc(entries, name, func(e Entry, name string) int { return ComparePaths(e.Path, name) })
 		if named {
 			return nil
 		}
-		if err := removeTree(s.at.root, name); err != nil {
+		if err := removeTree(ctx, s.at.root, name); err != nil {
 			return err
 		}
 		if fi.IsDir() {
@@ -82,7 +85,7 @@ func makeDir(root *os.Root, name string) error {
 		return err
 	}
 	if !fi.IsDir() {
-		if err := removeTree(root, name); err != nil {
+		if err := removeTree(context.Background(), root, name); err != nil {
 			return err
 		}
 		return root.Mkdir(name, 0o700)

@@ -1,24 +1,26 @@
 package blocks
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 )
 
 // diskUnit is what file systems round a file's space up to, in bytes.
 const diskUnit = 4096
 
-// checkSpace compares what is still to be written with what the file system has. Where it isn't enough but an older partial takes
-// space, that is given up: reuse is a convenience.
-func (s *Store) checkSpace() error {
+// checkSpace compares what is still to be written with what the file system has. Where it isn't enough but would be without an
+// older partial, that is given up: reuse is a convenience.
+func (s *Store) checkSpace(ctx context.Context) error {
 	need := s.need()
 	free, err := freeSpace(s.lock.handle)
 	if errors.Is(err, errors.ErrUnsupported) {
 		return nil
 	}
-	if err == nil && need > free {
-		if err = removeTree(s.lock.dir, oldName); err == nil {
+	if err == nil && need > free && need-free <= s.spaceOfOld(ctx) {
+		if err = removeTree(ctx, s.lock.dir, oldName); err == nil {
 			free, err = freeSpace(s.lock.handle)
 		}
 	}
@@ -29,6 +31,22 @@ func (s *Store) checkSpace() error {
 		return fmt.Errorf("%w: %d bytes needed, %d free", ErrNoSpace, need, free)
 	}
 	return nil
+}
+
+// spaceOfOld is what the older partial takes on the disk, in bytes.
+func (s *Store) spaceOfOld(ctx context.Context) (n uint64) {
+	fi, err := s.lock.dir.Lstat(oldName)
+	if err != nil {
+		return 0
+	}
+	if !fi.IsDir() {
+		return allocated(fi)
+	}
+	_ = walkTree(ctx, s.lock.dir, oldName, func(_ string, fi fs.FileInfo) error {
+		n += allocated(fi)
+		return nil
+	}) // what can't be seen isn't counted
+	return n
 }
 
 // need is the space that content and journal still have to take, in bytes: zero ranges and what is allocated already excepted,

@@ -44,12 +44,7 @@ func listDir(root *os.Root, at string) ([]fs.FileInfo, error) {
 		return nil, err
 	}
 	defer dir.Close()
-	f, err := dir.Open(".")
-	if err != nil {
-		return nil, err
-	}
-	names, err := f.Readdirnames(-1)
-	f.Close()
+	names, err := namesIn(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -95,39 +90,53 @@ func openRegular(root *os.Root, name string, flag int) (*os.File, fs.FileInfo, e
 // errNotRegular marks what isn't a regular file, or was exchanged while it was opened.
 var errNotRegular = errors.New("not a regular file")
 
-// removeTree removes name below root with all that is in it, directories without write permission included.
-func removeTree(root *os.Root, name string) error {
-	err := root.RemoveAll(name)
-	if err == nil || !errors.Is(err, fs.ErrPermission) {
+// removeTree removes name below root with all that is in it, directories without permissions included. It ends with ctx; what is
+// gone by then is gone. Nothing outside of root is reached, whoever changes the tree meanwhile.
+func removeTree(ctx context.Context, root *os.Root, name string) error {
+	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := unlockTree(root, name); err != nil {
-		return err
+	fi, err := root.Lstat(name)
+	if err == nil && fi.IsDir() {
+		err = emptyDir(ctx, root, name, fi)
 	}
-	return root.RemoveAll(name)
+	if err == nil {
+		err = root.Remove(name)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
-// unlockTree gives the owner all permissions on every directory of a tree.
-func unlockTree(root *os.Root, name string) error {
-	fi, err := root.Lstat(name)
-	if err != nil || !fi.IsDir() {
-		return err
-	}
+// emptyDir removes all that is in a directory.
+func emptyDir(ctx context.Context, root *os.Root, name string, fi fs.FileInfo) error {
 	if fi.Mode().Perm()&0o700 != 0o700 {
-		if err := root.Chmod(name, 0o700); err != nil {
-			return err
-		}
+		_ = root.Chmod(name, 0o700) // what that forbids us is told below
 	}
-	found, err := listDir(root, name)
+	dir, err := root.OpenRoot(name)
 	if err != nil {
 		return err
 	}
-	for _, fi := range found {
-		if fi.IsDir() {
-			if err := unlockTree(root, path.Join(name, fi.Name())); err != nil {
-				return err
-			}
+	defer dir.Close()
+	names, err := namesIn(dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := removeTree(ctx, dir, name); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// namesIn lists a directory.
+func namesIn(dir *os.Root) ([]string, error) {
+	f, err := dir.Open(".")
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.Readdirnames(-1)
 }

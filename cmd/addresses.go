@@ -1,12 +1,15 @@
 package cmd
 
 import (
+	"context"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"p2pcp/seed"
 )
 
 const maxAddrs = 4 // in a ticket
@@ -22,7 +25,7 @@ func hostName() string {
 
 // ownAddrs lists where others are likely to reach us, best first: the address that the default route would use, then those of
 // physical interfaces, then of others that don't look like a container bridge; loopback only when there is nothing else.
-func ownAddrs() []netip.Addr {
+func ownAddrs(only4 bool) []netip.Addr {
 	list := routeAddrs()
 	ifaces, _ := net.Interfaces()
 	slices.SortStableFunc(ifaces, func(a, b net.Interface) int { return interfaceRank(a) - interfaceRank(b) })
@@ -32,6 +35,9 @@ func ownAddrs() []netip.Addr {
 		}
 	}
 	list = distinct(list)
+	if only4 {
+		list = slices.DeleteFunc(list, netip.Addr.Is6)
+	}
 	if len(list) == 0 {
 		return []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}
 	}
@@ -126,4 +132,40 @@ func withPort(list []netip.Addr, port uint16) []netip.AddrPort {
 		out[i] = netip.AddrPortFrom(a, port)
 	}
 	return out
+}
+
+// bootstrapAddrs are where a swarm may be found: --join first, then the ticket's.
+func bootstrapAddrs(ctx context.Context, t seed.Ticket, join []string) ([]netip.AddrPort, error) {
+	list, err := resolveAll(ctx, join)
+	if err != nil {
+		return nil, err
+	}
+	list = append(list, t.Addrs...)
+	if len(list) == 0 {
+		return nil, usagef("name a living member with --join HOST:PORT", "this ticket names no address")
+	}
+	return list, nil
+}
+
+// resolveAll resolves each HOST:PORT to all of its addresses.
+func resolveAll(ctx context.Context, list []string) ([]netip.AddrPort, error) {
+	var out []netip.AddrPort
+	for _, s := range list {
+		host, port, err := splitAddress(s)
+		if err != nil {
+			return nil, usagef("", "%s: %w", quoteArg(s), err)
+		}
+		if a, err := netip.ParseAddr(host); err == nil {
+			out = append(out, netip.AddrPortFrom(a.Unmap(), port))
+			continue
+		}
+		addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+		if err != nil {
+			return nil, exitf(exitNobody, "is the name right?", "find %s: %w", quoteArg(host), err)
+		}
+		for _, a := range addrs {
+			out = append(out, netip.AddrPortFrom(a.Unmap(), port))
+		}
+	}
+	return out, nil
 }

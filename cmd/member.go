@@ -109,9 +109,9 @@ func bindMember(p *port.Port, cfg memberConfig) *member {
 
 // run takes part until the Swarm ends, and returns its error. Port and gossip end with it.
 func (m *member) run(ctx context.Context) error {
-	around, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	outer, cancel := context.WithCancel(context.WithoutCancel(ctx)) // outlives ctx, so that there is a port to say goodbye on
 	defer cancel()
-	g, around := errgroup.WithContext(around)
+	g, around := errgroup.WithContext(outer)
 	m.port.Route(m.secrets, m.accept)
 	m.port.Packets(func(b []byte, from netip.AddrPort, at time.Time) {
 		if n := m.node.Load(); n != nil {

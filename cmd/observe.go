@@ -68,32 +68,3 @@ func (a *app) observeContent(ctx context.Context, t seed.Ticket, secret []byte, 
 	defer o.Close()
 	return o.Content()
 }
-
-// dryRun says what get would do, as an observer: nobody counts it.
-func (g *getRun) dryRun() error {
-	a := g.app
-	c, err := a.observeContent(a.ctx, g.ticket, g.secret, g.flags.join)
-	if err != nil {
-		return err
-	}
-	target, err := resolveTargetDry(g.flags.to, c)
-	if err != nil {
-		return err
-	}
-	d, err := blocks.CompareTarget(a.ctx, c.Manifest(), target, g.flags.checksum, nil)
-	if err != nil {
-		return err
-	}
-	if err := mayReplace(d, g.flags, target); err != nil {
-		return err
-	}
-	word := "changed"
-	if d.Same {
-		word = "unchanged"
-	}
-	root := rootOf(c)
-	a.note("dry run: nothing was fetched or written")
-	return a.result(word+" "+quoteName(target)+" "+root.Short(), resultMessage{
-		Type: "result", Changed: !d.Same, Path: target, Root: root.String(), Bytes: c.Header().Bytes, DryRun: true,
-	})
-}

@@ -147,6 +147,8 @@ func TestBuildErrors(t *testing.T) {
 	must(t, os.Symlink("../file", filepath.Join(dir, "links/out")))
 	must(t, os.Mkdir(filepath.Join(dir, "absolute"), 0o755))
 	must(t, os.Symlink(file, filepath.Join(dir, "absolute/link")))
+	must(t, os.Mkdir(filepath.Join(dir, "back"), 0o755))
+	must(t, os.Symlink("a/../b", filepath.Join(dir, "back/link")))
 	put(t, filepath.Join(dir, "names/a\\b"), nil)
 	put(t, filepath.Join(dir, "latin/\xfcber\n"), nil)
 	put(t, filepath.Join(dir, "two/a\\"), nil)
@@ -158,24 +160,25 @@ func TestBuildErrors(t *testing.T) {
 		want  error
 		text  string
 	}{
-		"no path":          {nil, Options{}, ErrEmpty, ""},
-		"empty path":       {[]string{""}, Options{}, ErrUnreadable, "empty"},
-		"missing":          {[]string{dir + "/none"}, Options{}, ErrUnreadable, `/none": no such file`},
-		"one missing":      {[]string{file, dir + "/none"}, Options{}, ErrUnreadable, `/none"`},
-		"below a file":     {[]string{file + "/x"}, Options{}, ErrUnreadable, "not a directory"},
-		"dangling":         {[]string{dir + "/dangling"}, Options{}, ErrUnreadable, `dangling"`},
-		"collision":        {[]string{file, other}, Options{}, ErrRefused, other},
-		"twice":            {[]string{file, file}, Options{}, ErrRefused, file},
-		"bad name":         {[]string{file}, Options{Name: "a/b"}, ErrRefused, "--name"},
-		"link out":         {[]string{dir + "/links"}, Options{}, ErrRefused, "links/out"},
-		"absolute link":    {[]string{dir + "/absolute"}, Options{}, ErrRefused, "--exclude"},
-		"backslash":        {[]string{dir + "/names"}, Options{}, ErrRefused, `names/a\\b"`},
-		"not UTF-8":        {[]string{dir + "/latin"}, Options{}, ErrRefused, `\xfcber\n"`},
-		"several":          {[]string{dir + "/two"}, Options{}, ErrRefused, "(and 1 more"},
-		"bad glob":         {[]string{file}, Options{Exclude: []string{"[x"}}, ErrPattern, "[x"},
-		"all excluded":     {[]string{dir + "/skipped"}, Options{Exclude: []string{"x"}}, ErrEmpty, ""},
-		"device":           {[]string{os.DevNull}, Options{}, ErrEmpty, ""},
-		"several excluded": {[]string{file, dir + "/sub"}, Options{Exclude: []string{"file", "sub"}}, ErrEmpty, ""},
+		"no path":                    {nil, Options{}, ErrEmpty, ""},
+		"empty path":                 {[]string{""}, Options{}, ErrUnreadable, "empty"},
+		"missing":                    {[]string{dir + "/none"}, Options{}, ErrUnreadable, `/none": no such file`},
+		"one missing":                {[]string{file, dir + "/none"}, Options{}, ErrUnreadable, `/none"`},
+		"below a file":               {[]string{file + "/x"}, Options{}, ErrUnreadable, "not a directory"},
+		"dangling":                   {[]string{dir + "/dangling"}, Options{}, ErrUnreadable, `dangling"`},
+		"collision":                  {[]string{file, other}, Options{}, ErrRefused, other},
+		"twice":                      {[]string{file, file}, Options{}, ErrRefused, file},
+		"bad name":                   {[]string{file}, Options{Name: "a/b"}, ErrRefused, "--name"},
+		"link out":                   {[]string{dir + "/links"}, Options{}, ErrRefused, "links/out"},
+		"absolute link":              {[]string{dir + "/absolute"}, Options{}, ErrRefused, "--exclude"},
+		"link with .. behind a name": {[]string{dir + "/back"}, Options{}, ErrRefused, "back/link"},
+		"backslash":                  {[]string{dir + "/names"}, Options{}, ErrRefused, `names/a\\b"`},
+		"not UTF-8":                  {[]string{dir + "/latin"}, Options{}, ErrRefused, `\xfcber\n"`},
+		"several":                    {[]string{dir + "/two"}, Options{}, ErrRefused, "(and 1 more"},
+		"bad glob":                   {[]string{file}, Options{Exclude: []string{"[x"}}, ErrPattern, "[x"},
+		"all excluded":               {[]string{dir + "/skipped"}, Options{Exclude: []string{"x"}}, ErrEmpty, ""},
+		"device":                     {[]string{os.DevNull}, Options{}, ErrEmpty, ""},
+		"several excluded":           {[]string{file, dir + "/sub"}, Options{Exclude: []string{"file", "sub"}}, ErrEmpty, ""},
 	} {
 		s, err := Build(t.Context(), c.paths, c.o)
 		if s != nil || !errors.Is(err, c.want) || !strings.Contains(fmt.Sprint(err), c.text) {

@@ -9,6 +9,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestTicketFileComesBack(t *testing.T) {
@@ -102,6 +104,40 @@ func TestKeyFileComesBack(t *testing.T) {
 	must(t, NewKeyFile(other))
 	if o, err := LoadKeyFile(other); err != nil || bytes.Equal(o, secret) {
 		t.Errorf("the second key is %x, %v", o, err)
+	}
+}
+
+// TestTicketFileOfOthersIsRefused: a seed would take its key and let in who wrote it.
+func TestTicketFileOfOthersIsRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		mode os.FileMode
+		uid  int
+		want string // "": it is taken
+	}{
+		"ours":              {0o600, os.Geteuid(), ""},
+		"shown to others":   {0o644, os.Geteuid(), ""},
+		"writable by group": {0o620, os.Geteuid(), "others can write"},
+		"writable by all":   {0o602, os.Geteuid(), "others can write"},
+		"another user's":    {0o600, 12345, "another user"},
+	} {
+		path := filepath.Join(t.TempDir(), "t")
+		must(t, SaveTicketFile(path, sampleTicket(), 7))
+		must(t, os.Chmod(path, c.mode))
+		if c.uid != os.Geteuid() {
+			if os.Geteuid() != 0 {
+				continue // giving a file away needs root
+			}
+			must(t, os.Chown(path, c.uid, c.uid))
+		}
+		_, _, err := LoadTicketFile(path)
+		if c.want == "" && err != nil || c.want != "" && (!errors.Is(err, ErrTicketFile) || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	pipe := filepath.Join(t.TempDir(), "t")
+	must(t, unix.Mkfifo(pipe, 0o600))
+	if _, _, err := LoadTicketFile(pipe); !errors.Is(err, ErrTicketFile) {
+		t.Errorf("a pipe: %v", err)
 	}
 }
 

@@ -1,6 +1,6 @@
 package seed
 
-import "strings"
+import "p2pcp/blocks"
 
 // Limits of a path and of what a symlink points to, in bytes (PROTOCOL 1.2).
 const (
@@ -8,30 +8,11 @@ const (
 	maxLink = 4096
 )
 
-// linkTrouble tells why the symlink at rel (relative to the target, slash-separated) can't be sent: its own target is absolute, or
-// climbs out when it is resolved lexically from the link's directory. "" if it can.
+// linkTrouble tells why receivers would refuse the symlink at rel (relative to the target, slash-separated): by their own rule, so
+// that it is known before anything is hashed. "" if they take it.
 func linkTrouble(rel, link string) string {
-	switch {
-	case link == "":
-		return "points nowhere"
-	case len(link) > maxLink:
-		return "points to a path longer than 4096 bytes"
-	case strings.Contains(link, "\x00"):
-		return "points to a path with a NUL"
-	case strings.HasPrefix(link, "/"):
-		return "is absolute"
-	}
-	depth := strings.Count(rel, "/")
-	for part := range strings.SplitSeq(link, "/") {
-		switch part {
-		case "", ".":
-		case "..":
-			if depth--; depth < 0 {
-				return "leads outside of what is sent"
-			}
-		default:
-			depth++
-		}
+	if err := blocks.CheckLink(rel, link); err != nil {
+		return err.Error()
 	}
 	return ""
 }

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // maxTicketFile is how much of a ticket file is looked at, in bytes.
@@ -36,9 +38,10 @@ func SaveTicketFile(path string, t Ticket, port uint16) error {
 }
 
 // LoadTicketFile reads what SaveTicketFile wrote. port is 0 if the file names none. Lines it doesn't know are ignored. Errors: one
-// that is fs.ErrNotExist if there is no such file, ErrTicket if its first line is no ticket, ErrTicketFile otherwise.
+// that is fs.ErrNotExist if there is no such file, ErrTicket if its first line is no ticket, ErrTicketFile otherwise. A file that
+// others own or may write to is refused: who knows the content could have put a key of his own there.
 func LoadTicketFile(path string) (t Ticket, port uint16, err error) {
-	b, err := readSmall(path, maxTicketFile)
+	b, err := readOwn(path, maxTicketFile)
 	if err != nil {
 		return Ticket{}, 0, fmt.Errorf("read %w: %w", ErrTicketFile, err)
 	}
@@ -76,12 +79,39 @@ func readSmall(path string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
+	return readUpTo(f, limit)
+}
+
+// readOwn is readSmall of a regular file that only this user can write to. It never waits for a pipe.
+func readOwn(path string, limit int64) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var st unix.Stat_t
+	if err := retry(func() error { return unix.Fstat(int(f.Fd()), &st) }); err != nil {
+		return nil, err
+	}
+	switch {
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("not a regular file")}
+	case int(st.Uid) != os.Geteuid():
+		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("another user owns it")}
+	case st.Mode&0o022 != 0:
+		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("others can write to it")}
+	}
+	return readUpTo(f, limit)
+}
+
+// readUpTo reads all of a file.
+func readUpTo(f *os.File, limit int64) ([]byte, error) {
 	b, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
 		return nil, err
 	}
 	if int64(len(b)) > limit {
-		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("file is too long")}
+		return nil, &fs.PathError{Op: "read", Path: f.Name(), Err: errors.New("file is too long")}
 	}
 	return b, nil
 }

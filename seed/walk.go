@@ -136,8 +136,7 @@ func (w *walk) symlink(p place, f found) {
 	}
 	f.link = string(buf[:n])
 	if why := linkTrouble(f.rel, f.link); why != "" {
-		w.refused.add(fmt.Errorf("%q %w: the symlink %s (%q) and receivers would refuse it; leave it out with --exclude",
-			p.path, ErrRefused, why, f.link))
+		w.refused.add(fmt.Errorf("%q %w: %s; receivers would refuse it; leave it out with --exclude", p.path, ErrRefused, why))
 		return
 	}
 	w.found = append(w.found, f)

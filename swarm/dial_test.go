@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"p2pcp/internal/port"
 	"p2pcp/swarm/wire"
 )
@@ -113,6 +115,8 @@ func TestSilenceFollowedByAnswer(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		n.silence(addrOfHost(0), syscall.ECONNREFUSED)
 		time.Sleep(4 * time.Second)
+		n.silence(addrOfHost(0), port.ErrSilent) // counted anew
+		time.Sleep(2500 * time.Millisecond)
 		n.silence(addrOfHost(0), nil)
 		seed := newNode(t, n, g, 0, asSeed).start()
 		if <-get.done; get.err != nil {
@@ -160,9 +164,9 @@ func TestTurnedAway(t *testing.T) {
 func TestAddressTakenOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 20), newMemNet()
-		seed := newNode(t, n, g, 0, asSeed).start()
-		get := newNode(t, n, g, 1, func(c *Config) { knows(0)(c); c.Core.Linger.Idle = time.Minute }).start()
-		time.Sleep(time.Second)
+		seed := newNode(t, n, g, 0, func(c *Config) { asSeed(c); c.Up = rate.NewLimiter(5000, 1000) }).start()
+		get := newNode(t, n, g, 1, knows(0)).start()
+		time.Sleep(5 * time.Second)
 		before := get.only()
 		for _, name := range []string{"host000-old", "another-old"} {
 			get.AddMember(name, seed.addr, true)
@@ -203,8 +207,12 @@ func TestRaceClosesItsLosers(t *testing.T) {
 		g, n := newGoods(t, 3), newMemNet()
 		var mu sync.Mutex
 		var conns []net.Conn
+		var all sync.WaitGroup
+		all.Add(3)
 		for k := range 3 {
 			n.listen(addrOfHost(k), func(_ port.Kind, c net.Conn) {
+				all.Done()
+				all.Wait() // no dial is cancelled before it has a connection
 				mu.Lock()
 				defer mu.Unlock()
 				conns = append(conns, c)

@@ -49,7 +49,7 @@ func (s *Swarm) enter(ss *session) (byte, error) {
 		return wire.ByeFull, errFull
 	}
 	if old := s.byMember[ss.member]; old != nil {
-		if old.dialed != ss.dialed && s.keeps(old) {
+		if old.dialed != ss.dialed && s.keeps(old) && old.stands() {
 			return wire.ByeDuplicate, errDuplicate
 		}
 		old.close(errReplaced)
@@ -63,6 +63,13 @@ func (s *Swarm) enter(ss *session) (byte, error) {
 // keeps tells whether ss is the one that stays of two crosswise dialled sessions.
 func (s *Swarm) keeps(ss *session) bool {
 	return ss.dialed == (s.cfg.Core.Self < ss.member)
+}
+
+// stands tells whether the session is not about to end.
+func (ss *session) stands() bool {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	return !ss.ended && !ss.leaving
 }
 
 func (s *Swarm) unregister(ss *session) {

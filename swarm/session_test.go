@@ -1,6 +1,8 @@
 package swarm
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -166,12 +168,12 @@ func TestUnexpectedBlockIsDiscarded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, p, q := meeting(t, false, nil)
 		ss := p.only()
-		q.send(g.block(0)[:len(g.block(0))-1])
+		q.send(g.begin(0))
 		synctest.Wait()
 		if ss.in.buf != nil || !ss.in.open || !ss.in.discard {
 			t.Errorf("a buffer of %d bytes, open %v, discard %v", len(ss.in.buf), ss.in.open, ss.in.discard)
 		}
-		q.send(g.block(0)[len(g.block(0))-1:])
+		q.send(g.data(0, 0, len(g.bytes[0])))
 		synctest.Wait()
 		if st := p.Stats(); p.Content().ManifestComplete() || st.Received != uint64(len(g.bytes[0])) {
 			t.Errorf("it was taken: %d bytes", st.Received)
@@ -266,6 +268,15 @@ func TestBlockFollowedInItsMiddle(t *testing.T) {
 		synctest.Wait()
 		if p.disk.held[other] == nil || p.disk.held[i] != nil || p.only().awaits(i, 0) {
 			t.Error("the second block should be held, and the first given up")
+		}
+		begin := time.Now()
+		for asked := other; asked != i; q.send(g.block(asked)) {
+			_, m := q.next(wire.TAsk)
+			ask, _ := wire.ParseRequest(m)
+			asked = ask.Index
+		}
+		if took := time.Since(begin); took > time.Second {
+			t.Errorf("asked for again after %v", took)
 		}
 		part(p, q)
 	})
@@ -374,18 +385,25 @@ func TestHavesGoOutTogether(t *testing.T) {
 
 func TestWithdrawReachesEverybody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, p, q := meeting(t, true, nil)
-		p.post(Event{Kind: Unreadable, Index: 6})
-		_, m := q.next(wire.TWithdraw)
+		g, p, q := meeting(t, true, nil)
+		p.disk.rotten[6] = errors.New("unreadable")
+		other := dialPuppet(p, g, 7, nil)
+		other.send(wire.Request{Index: 6, Length: nodeBlock}.Append(nil))
+		_, m := other.next(wire.TRefuse)
+		if r, err := wire.ParseRefuse(m); r.Index != 6 || r.Reason != wire.RefuseWithdrawn || err != nil {
+			t.Errorf("REFUSE %+v, %v", r, err)
+		}
+		_, m = q.next(wire.TWithdraw)
 		if i, err := wire.ParseIndex(m); i != 6 || err != nil {
 			t.Errorf("WITHDRAW of %d, %v", i, err)
 		}
-		r := dialPuppet(p, newGoods(t, 20), 6, nil)
+		r := dialPuppet(p, g, 6, nil)
 		if r.hello.Form != wire.Raw || r.hello.Bits.Has(6) || !r.hello.Bits.Has(5) {
 			t.Error("HELLO still has it")
 		}
 		part(p, q)
 		r.ended()
+		other.ended()
 	})
 }
 
@@ -413,6 +431,9 @@ func TestFullMember(t *testing.T) {
 		o, err := Observe(t.Context(), memHost{n, addrOfHost(98)}, p.addr, g.ID(), "observer")
 		if err != nil {
 			t.Fatalf("an observer has a place of its own: %v", err)
+		}
+		if o.hello.Full {
+			t.Error("an observer is told that there is no place for sessions")
 		}
 		_ = o.Close()
 		go func() {
@@ -510,5 +531,175 @@ func TestSilentCallerIsGivenUp(t *testing.T) {
 		}
 		closeQuietly(conn)
 		_ = p.end()
+	})
+}
+
+// What changes between our HELLO and the session's beginning is told after it.
+func TestChangesDuringHello(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, n := newGoods(t, 20), newMemNet()
+		seed := newNode(t, n, g, 0, asSeed).start()
+		time.Sleep(time.Millisecond)
+		late := func(p *node, k int) *puppet { // it says nothing yet
+			conn, err := memHost{n, addrOfHost(k)}.Dial(context.Background(), p.addr, port.Session)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return &puppet{t: t, conn: conn.(*memConn), br: bufio.NewReader(conn)}
+		}
+		get := newNode(t, n, g, 1, knows(0))
+		q := late(get, 5)
+		get.start()
+		time.Sleep(2 * time.Second)
+		r := late(seed, 6)
+		synctest.Wait()
+		seed.post(Event{Kind: Unreadable, Index: 6})
+		synctest.Wait()
+
+		q.greet(g, 5, nil)
+		if q.hello.Form != wire.None {
+			t.Fatal("its HELLO was made too late")
+		}
+		_, m := q.next(wire.THave)
+		if spans, err := wire.ParseHave(nil, m); err != nil || len(spans) != 1 || spans[0].Count != g.Header().Blocks {
+			t.Errorf("HAVE of %v, %v", spans, err)
+		}
+		if _, m = q.next(wire.TPeers); len(m) == 0 {
+			t.Error("no PEERS")
+		}
+		r.greet(g, 6, nil)
+		if r.hello.Form != wire.Every {
+			t.Fatal("its HELLO was made too late")
+		}
+		if _, m = r.next(wire.TWithdraw); m[3] != 6 {
+			t.Errorf("WITHDRAW of %v", m)
+		}
+		part(get, q)
+		part(seed, r)
+	})
+}
+
+func TestLastHavesComeBeforeBye(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, p, q := meeting(t, false, fullSeed)
+		q.next(wire.TAsk)
+		q.send(g.block(0))
+		synctest.Wait()
+		p.stop()
+		if got, _ := q.next(wire.THave, wire.TBye); got != wire.THave {
+			t.Error("BYE without the HAVE that was due")
+		}
+		part(p, q)
+	})
+}
+
+// Of two connections dialed crosswise that stays whose dialer has the lower name, whichever comes first.
+func TestKeptConnection(t *testing.T) {
+	for _, c := range []struct {
+		name      string // the puppet's; ours begins with host
+		oursFirst bool
+		keepsOurs bool
+	}{{"zebra", true, true}, {"zebra", false, true}, {"aardvark", true, false}, {"aardvark", false, false}} {
+		synctest.Test(t, func(t *testing.T) {
+			g, n := newGoods(t, 3), newMemNet()
+			named := func(h *wire.Hello) { h.Member = c.name }
+			p := newNode(t, n, g, 0, asSeed).start()
+			time.Sleep(time.Millisecond)
+			called := puppetAt(t, n, g, 5, named)
+			dial := func() *puppet {
+				go p.dialMember(c.name, addrOfHost(5))
+				return <-called
+			}
+			var ours, theirs *puppet
+			if c.oursFirst {
+				ours = dial()
+				synctest.Wait()
+				theirs = dialPuppet(p, g, 5, named)
+			} else {
+				theirs = dialPuppet(p, g, 5, named)
+				synctest.Wait()
+				ours = dial()
+			}
+			time.Sleep(time.Second)
+			if p.only().dialed != c.keepsOurs {
+				t.Errorf("%+v: the wrong one stays", c)
+			}
+			_ = p.end()
+			ours.ended()
+			theirs.ended()
+		})
+	}
+}
+
+func TestHeadlessIsNotRegistered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, p, q := meeting(t, true, nil)
+		if _, err := p.enter(&session{s: p.Swarm, member: "x", headless: true}); !errors.Is(err, errHeadless) {
+			t.Errorf("entered: %v", err)
+		}
+		part(p, q)
+	})
+}
+
+func TestBite(t *testing.T) {
+	for _, c := range []struct {
+		rate  rate.Limit
+		burst int
+		want  uint32
+	}{
+		{10_000, 1 << 20, minBite}, // sessions take turns quickly
+		{1e6, 1 << 20, 5000},
+		{1e9, 1 << 30, maxFrame},
+		{1e6, 700, 700}, // WaitN refuses more than the burst
+		{1e6, 0, 1},
+		{rate.Inf, 0, maxFrame},
+	} {
+		if got := bite(rate.NewLimiter(c.rate, c.burst)); got != c.want {
+			t.Errorf("%v, burst %d: %d, want %d", c.rate, c.burst, got, c.want)
+		}
+	}
+}
+
+func TestDropFinishesTheBlock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, n := newGoods(t, 20), newMemNet()
+		p := newNode(t, n, g, 0, func(c *Config) { asSeed(c); c.Up = rate.NewLimiter(20_000, 1000) }).start()
+		time.Sleep(time.Millisecond)
+		q := dialPuppet(p, g, 5, nil)
+		for _, i := range []blocks.Index{3, 4} {
+			q.send(wire.Request{Index: i, Length: nodeBlock}.Append(nil))
+		}
+		q.next(wire.TBlock)
+		p.only().drop(false, "test")
+		for got := 0; got < nodeBlock; {
+			_, m := q.next(wire.TData)
+			got += len(m) - wire.DataHead
+		}
+		if got, _ := q.next(wire.TBlock, wire.TBye); got != wire.TBye {
+			t.Error("another block was begun")
+		}
+		part(p, q)
+	})
+}
+
+// What we have written must arrive although the other side goes on sending: a socket closed with unread bytes throws it away.
+func TestPartingLosesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := memConns(addrOfHost(1), addrOfHost(2), 1<<10)
+		ss := &session{conn: ours, wake: make(chan struct{}, 1)}
+		_, _ = theirs.Write(wire.AppendEmpty(nil, wire.TPing))
+		_, _ = ours.Write(wire.AppendEmpty(nil, wire.TOffer))
+		ss.part(wire.ByeLeaving)
+		want := wire.AppendByte(wire.AppendEmpty(nil, wire.TOffer), wire.TBye, wire.ByeLeaving)
+		if got, err := io.ReadAll(theirs); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%x arrived, %v", got, err)
+		}
+		ss.moveDeadline(time.Now()) // doesn't prolong it
+		_, _ = ours.Read(make([]byte, 100))
+		begin := time.Now()
+		if _, err := ours.Read(make([]byte, 1)); err == nil || time.Since(begin) != partTime {
+			t.Errorf("waited %v for the other side to close: %v", time.Since(begin), err)
+		}
+		_, _ = ours.Close(), theirs.Close()
 	})
 }

@@ -3,7 +3,9 @@ package swarm
 import (
 	"context"
 	"errors"
+	"net"
 	"net/netip"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"p2pcp/blocks"
+	"p2pcp/internal/port"
 	"p2pcp/swarm/wire"
 )
 
@@ -69,7 +72,11 @@ func TestHeaderLearnedLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 4), newMemNet()
 		first := newNode(t, n, g, 1, knows(0)).start()
-		second := newNode(t, n, g, 2, knows(1)).start() // knows nobody else, and first has no Header yet
+		second := newNode(t, n, g, 2, func(c *Config) { // reaches nobody else, and first has no Header yet
+			knows(1)(c)
+			c.Net = onlyTo{c.Net, addrOfHost(1)}
+			c.Listen = netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
+		}).start()
 		time.Sleep(5 * time.Second)
 		if first.sessionCount() != 1 || second.sessionCount() != 1 {
 			t.Fatal("they haven't met")
@@ -82,6 +89,19 @@ func TestHeaderLearnedLater(t *testing.T) {
 		}
 		_ = seed.end()
 	})
+}
+
+// onlyTo is a Net behind a firewall.
+type onlyTo struct {
+	Net
+	addr netip.AddrPort
+}
+
+func (o onlyTo) Dial(ctx context.Context, to netip.AddrPort, kind port.Kind) (net.Conn, error) {
+	if to != o.addr {
+		return nil, syscall.EHOSTUNREACH
+	}
+	return o.Net.Dial(ctx, to, kind)
 }
 
 func TestBadBlockIsRejectedAndFetchedElsewhere(t *testing.T) {
@@ -108,6 +128,11 @@ func TestBadBlockIsRejectedAndFetchedElsewhere(t *testing.T) {
 		if len(told) != 1 || told[0] == nil {
 			t.Errorf("its holder learned %v", told)
 		}
+		liar.mu.Lock()
+		if liar.have.Has(rotten) || !liar.have.Has(rotten+1) {
+			t.Error("it wasn't withdrawn")
+		}
+		liar.mu.Unlock()
 		honest := newNode(t, n, g, 1, asSeed).start()
 		get.AddMember(honest.cfg.Core.Self, honest.addr, true)
 		if <-get.done; get.err != nil || get.disk.lacking() != 0 {
@@ -328,13 +353,12 @@ func TestInterruptIsQuick(t *testing.T) {
 func TestLeavingFinishesTheBlock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 40), newMemNet()
-		n.buffer = 1 << 10
-		seed := newNode(t, n, g, 0, asSeed).start()
+		seed := newNode(t, n, g, 0, func(c *Config) { asSeed(c); c.Up = rate.NewLimiter(40_000, 1000) }).start()
 		time.Sleep(time.Millisecond)
 		q := dialPuppet(seed, g, 5, nil)
-		q.send(wire.Request{Index: 3, Length: nodeBlock}.Append(nil))
+		q.send(wire.Request{Index: 3, Length: nodeBlock}.Append(nil)) // 0.4 s
 		q.next(wire.TBlock)
-		go seed.stop()
+		seed.stop()
 		time.Sleep(300 * time.Millisecond)
 		q.send(wire.AppendEmpty(nil, wire.TPing)) // unread by a closed socket it would reset the stream
 		got := 0
@@ -357,7 +381,7 @@ func TestMemberFloodIsBounded(t *testing.T) {
 		time.Sleep(time.Millisecond)
 		q := dialPuppet(seed, g, 5, nil)
 		name := 0
-		for range maxNamed/wire.MaxPeers + 20 {
+		for range maxNamed/wire.MaxPeers + 4 {
 			var peers []wire.Peer
 			for range wire.MaxPeers {
 				name++
@@ -369,12 +393,10 @@ func TestMemberFloodIsBounded(t *testing.T) {
 			q.send(wire.AppendPeers(nil, peers))
 		}
 		synctest.Wait()
-		if k := seed.only().in.named; k < maxNamed || k > 2*maxNamed {
-			t.Errorf("%d names counted", k)
-		}
+		seed.only()
 		_ = seed.end()
 		q.ended()
-		if k := len(seed.loop.core.members); k > maxNamed+1 {
+		if k := len(seed.loop.core.members); k != maxNamed+1 {
 			t.Errorf("the core knows %d members", k)
 		}
 	})

@@ -1,0 +1,61 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// errGoal ends a seed as its flags planned.
+var errGoal = errors.New("over")
+
+// wait returns once the member has ended: by a signal, a fault, --expect, --for or --until-idle. Then the error, or errGoal.
+func (s *seedRun) wait(running <-chan error, stop context.CancelCauseFunc) error {
+	f := s.flags
+	var expected <-chan struct{}
+	if f.expect > 0 {
+		expected = s.ledger.Expect(f.expect)
+	}
+	var over <-chan time.Time
+	if f.forTime > 0 {
+		t := time.NewTimer(f.forTime)
+		defer t.Stop()
+		over = t.C
+	}
+	var look <-chan time.Time
+	if f.untilIdle > 0 {
+		t := time.NewTicker(min(time.Second, f.untilIdle))
+		defer t.Stop()
+		look = t.C
+	}
+	idle := idleWatch{since: time.Now()}
+	for {
+		select {
+		case err := <-running:
+			return err
+		case <-expected:
+			expected = nil
+			stop(errGoal)
+		case <-over:
+			stop(errGoal)
+		case now := <-look:
+			if idle.look(now, s.member.swarm.Stats().Sent) >= f.untilIdle {
+				stop(errGoal)
+			}
+		}
+	}
+}
+
+// idleWatch tells how long nothing was sent.
+type idleWatch struct {
+	sent  uint64 // bytes, at the last look
+	since time.Time
+}
+
+// look takes what was sent so far.
+func (w *idleWatch) look(now time.Time, sent uint64) time.Duration {
+	if sent != w.sent {
+		w.sent, w.since = sent, now
+	}
+	return now.Sub(w.since)
+}

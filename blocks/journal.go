@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"sync"
@@ -51,10 +50,13 @@ func openJournal(dir *os.Root, c *Content) (j *journal, same bool, err error) {
 		at += c.Tree(uint32(k + 1)).DumpSize()
 	}
 	j.nodesAt = append(j.nodesAt, at)
+	return j, isJournalOf(f, c), nil
+}
+
+// isJournalOf tells whether a file begins as the journal of c.
+func isJournalOf(f *os.File, c *Content) bool {
 	head := make([]byte, journalHead)
-	_, err = f.ReadAt(head, 0)
-	same = err == nil && bytes.Equal(head, h.Append([]byte(journalMagic)))
-	return j, same, nil
+	return readFullAt(f, head, 0) == nil && bytes.Equal(head, c.Header().Append([]byte(journalMagic)))
 }
 
 // size is the journal's length in bytes.
@@ -190,12 +192,11 @@ func (l *Lock) LoadManifest(c *Content) bool {
 	if err != nil || fi.Size() < journalHead+int64(h.ManifestSize) { // before memory is taken for it
 		return false
 	}
-	head := make([]byte, journalHead)
-	if _, err := io.ReadFull(f, head); err != nil || !bytes.Equal(head, h.Append([]byte(journalMagic))) {
+	if !isJournalOf(f, c) {
 		return false
 	}
 	manifest := make([]byte, h.ManifestSize)
-	if _, err := io.ReadFull(f, manifest); err != nil {
+	if readFullAt(f, manifest, journalHead) != nil {
 		return false
 	}
 	return c.LoadManifest(manifest) == nil

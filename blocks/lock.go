@@ -205,6 +205,25 @@ func (l *Lock) Release() error {
 	return l.release(context.Background(), l.shared || !l.hasProgress())
 }
 
+// Discard is Release for a target that turned out to be c already: what an interrupted get of c has left is then of no use to
+// anybody, and goes. What one of other content has left stays.
+func (l *Lock) Discard(ctx context.Context, c *Content) error {
+	if l.taken || l.dir == nil {
+		return nil
+	}
+	return l.release(ctx, l.shared || !l.hasProgress() || l.isOf(c))
+}
+
+// isOf tells whether the partial directory's journal is one of c.
+func (l *Lock) isOf(c *Content) bool {
+	f, _, err := openRegular(l.dir, journalName, os.O_RDONLY)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return isJournalOf(f, c)
+}
+
 // hasProgress tells whether an earlier get left something in the partial directory.
 func (l *Lock) hasProgress() bool {
 	for _, name := range []string{contentName, oldName} {

@@ -243,3 +243,26 @@ func TestPlaceLeavesAloneWhatTurnedUp(t *testing.T) {
 		})
 	}
 }
+
+func TestDiscard(t *testing.T) {
+	from, other := richSample(t), sampleOf(t, map[string][]byte{"x": noise(40_000, 1)}, nil, nil)
+	for _, c := range []struct {
+		asked *sample
+		left  []string
+	}{{from, nil}, {other, []string{".target.p2pcp"}}} {
+		dir := t.TempDir()
+		g := startGet(t, from, StoreConfig{Target: filepath.Join(dir, "target")})
+		g.fetch(g.lacking(rand.New(rand.NewPCG(1, 1)))[0])
+		g.s.Close()
+		l, err := lockIn(t, dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := l.Discard(t.Context(), c.asked.content); err != nil {
+				t.Error(err)
+			}
+		}
+		mustBeClean(t, dir, c.left...)
+	}
+}

@@ -38,7 +38,11 @@ func (g *getRun) openTarget(ctx context.Context, c *blocks.Content) (swarm.Openi
 		Target: place.target, Fsync: g.flags.fsync, Umask: g.umask, Progress: g.checked.Store,
 		OnWait: func() { g.app.note("another p2pcp is writing %s: waiting for it", quoteName(place.target)) },
 	})
-	if lockErr != nil && !unwritable(lockErr) {
+	switch {
+	case lockErr == nil:
+	case unwritable(lockErr):
+		lockErr = exitf(exitLocal, "make the directory writable, or choose another place with -o", "%w", lockErr)
+	default:
 		return swarm.Opening{}, lockErr
 	}
 	if lock != nil {

@@ -74,6 +74,7 @@ func (l *sandbox) ok(args ...string) string {
 type background struct {
 	cmd   *exec.Cmd
 	lines *bufio.Reader // of stdout
+	errs  string        // the file that has its stderr
 	end   func(syscall.Signal)
 }
 
@@ -96,7 +97,7 @@ func (l *sandbox) start(args ...string) *background {
 		l.t.Fatal(err)
 	}
 	var once sync.Once
-	b := &background{cmd: c, lines: bufio.NewReader(out)}
+	b := &background{cmd: c, lines: bufio.NewReader(out), errs: errs}
 	b.end = func(s syscall.Signal) {
 		once.Do(func() {
 			_ = c.Process.Signal(s)

@@ -207,7 +207,8 @@ func (s *seedRun) verdict(err error) error {
 	return nil
 }
 
-// onResult puts a RESULT into the Ledger.
+// onResult puts a RESULT into the Ledger. It is taken even where the Ledger knows better (a beginning of what is complete): to
+// refuse it would send the receiver on to our next address.
 func (s *seedRun) onResult(from netip.Addr, r wire.Result) bool {
 	_, ok := s.ledger.Put(from, seed.Result{
 		State: seed.State(r.State), Code: r.Code, Member: r.Member, Host: r.Host, Target: r.Target, Reason: r.Reason,
@@ -216,7 +217,7 @@ func (s *seedRun) onResult(from netip.Addr, r wire.Result) bool {
 	if ok && r.State == wire.Begun {
 		s.rates.begin(r.Member, time.Now())
 	}
-	return ok
+	return true
 }
 
 // onReject names a changed file, once.

@@ -158,7 +158,8 @@ func (s *Swarm) hopeless(err error, since *time.Time) bool {
 	return true
 }
 
-// race dials all addresses at once; the first handshake wins. The error is the most telling one: another version, then
+// race dials the addresses, each headStart after the one before, so that a host which several lead to is reached by the same
+// one every time (the Ledger tells hosts apart by the address they come from); the first handshake wins. The error is the most telling one: another version, then
 // silence, then any other.
 func (s *Swarm) race(addrs []netip.AddrPort) (net.Conn, netip.AddrPort, error) {
 	ctx, cancel := context.WithCancel(s.ctx)
@@ -170,8 +171,12 @@ func (s *Swarm) race(addrs []netip.AddrPort) (net.Conn, netip.AddrPort, error) {
 	}
 	results := make(chan outcome, len(addrs))
 	n := 0
-	for _, a := range addrs {
-		if s.spawn(func() { c, err := s.dial(ctx, a); results <- outcome{c, a, err} }) {
+	for i, a := range addrs {
+		wait := time.Duration(i) * headStart
+		if s.spawn(func() {
+			c, err := s.dialAfter(ctx, wait, a)
+			results <- outcome{c, a, err}
+		}) {
 			n++
 		}
 	}
@@ -192,6 +197,18 @@ func (s *Swarm) race(addrs []netip.AddrPort) (net.Conn, netip.AddrPort, error) {
 		first.err = context.Canceled // Run ended before a dial began
 	}
 	return first.conn, first.addr, first.err
+}
+
+// dialAfter dials after a wait.
+func (s *Swarm) dialAfter(ctx context.Context, wait time.Duration, addr netip.AddrPort) (net.Conn, error) {
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return s.dial(ctx, addr)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // weight orders errors by how much they tell.

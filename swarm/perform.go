@@ -44,6 +44,9 @@ func (s *Swarm) perform(a Action) {
 	case Done:
 		s.loop.done, s.loop.err = true, a.Err
 	default:
+		if a.Kind == Any && a.Count > 0 {
+			s.flushHave() // else a seed would push what we hold and haven't said yet
+		}
 		s.mu.Lock()
 		ss := s.sessions[a.Peer]
 		if a.Kind == Drop && a.Ban && ss != nil {

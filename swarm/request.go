@@ -230,8 +230,11 @@ func (c *Core) verified(ev Event) {
 	}
 	c.choose(i)
 	c.cancelOthers(i)
-	c.tellCredit() // before the HAVE of the last Manifest Block, which would start Grants that we can't keep yet
+	if c.missing == 0 {
+		c.tellCredit() // taken back before the HAVE of the last Manifest Block, which would start Grants that we can't keep yet
+	}
 	c.order(Action{Kind: Announce, Index: i})
+	c.tellCredit() // given after the HAVE of the last claim, or what we hold would be granted
 }
 
 // delivered ends p's Request for i, of so many bytes (0: unknown), well.

@@ -56,7 +56,7 @@ func (g *getRun) openTarget(ctx context.Context, c *blocks.Content) (swarm.Openi
 	case err != nil:
 		return swarm.Opening{}, err
 	case d.Same:
-		return g.unchanged(c, place.target)
+		return g.unchanged(ctx, c, place.target)
 	case lockErr != nil:
 		return swarm.Opening{}, lockErr
 	}
@@ -132,13 +132,13 @@ func count(n int, noun string) string {
 }
 
 // unchanged is the Opening of content that lies in place already. It is hashed in the background, only to be announced.
-func (g *getRun) unchanged(c *blocks.Content, target string) (swarm.Opening, error) {
+func (g *getRun) unchanged(ctx context.Context, c *blocks.Content, target string) (swarm.Opening, error) {
 	g.mu.Lock()
 	lock := g.lock
 	g.lock = nil
 	g.mu.Unlock()
 	if lock != nil {
-		if err := lock.Release(); err != nil {
+		if err := lock.Discard(ctx, c); err != nil {
 			return swarm.Opening{}, err
 		}
 	}
@@ -155,7 +155,7 @@ func (g *getRun) unchanged(c *blocks.Content, target string) (swarm.Opening, err
 	return swarm.Opening{Store: placedStore{store, g.app, c, target}, Claims: store.Claims(), Placed: true}, nil
 }
 
-// place is swarm's Config.Place: all Blocks are held.
+// place is swarm's Config.Place: all Blocks are held. The old version is removed after the line is out: it may be large.
 func (g *getRun) place(ctx context.Context) error {
 	g.mu.Lock()
 	store := g.store
@@ -164,5 +164,11 @@ func (g *getRun) place(ctx context.Context) error {
 		g.tellFailure(err)
 		return err
 	}
-	return g.finished(g.member.swarm.Content(), wire.Changed)
+	if err := g.finished(g.member.swarm.Content(), wire.Changed); err != nil {
+		return err
+	}
+	if err := store.Sweep(ctx); err != nil && ctx.Err() == nil {
+		g.app.warn("%v", err)
+	}
+	return nil
 }

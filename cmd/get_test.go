@@ -242,6 +242,7 @@ func TestGetResumes(t *testing.T) {
 	for _, s := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM} {
 		dir := s.String()
 		b := l.start("get", ticket, "--listen", "127.0.0.1", "-o", dir+"/", "--limit", "2M")
+		b.says(t, "command=get") // from here on SIGUSR1 doesn't end it
 		within(t, 20*time.Second, "half is there", func() bool {
 			l.check(b.cmd.Process.Signal(syscall.SIGUSR1))
 			<-time.After(100 * time.Millisecond)
@@ -433,4 +434,17 @@ func TestGetModesAndTimes(t *testing.T) {
 			t.Errorf("%s has time %s, want %s", name, is.ModTime(), was.ModTime())
 		}
 	}
+}
+
+// Once the seed is gone, whoever lingers has the content: --join names it.
+func TestGetJoins(t *testing.T) {
+	l := newSandbox(t)
+	content := l.file("a.bin", 1, 1_000_000)
+	ticket, seed := l.seed("a.bin")
+	port := freePort(t)
+	member := l.start("get", ticket, "--listen", "127.0.0.1:"+port, "-o", "m/", "--linger", "1h", "--fsync")
+	member.line(t)
+	seed.exits(t, syscall.SIGKILL)
+	l.fails(exitNobody, "-o", "d/", "--wait", "1s", ticket)
+	l.gets(exitOK, l.changed("d/a.bin", content), "-o", "d/", "--join", "localhost:"+port, ticket)
 }

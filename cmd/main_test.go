@@ -2,11 +2,13 @@ package cmd
 
 import (
 	"context"
+	"flag"
 	"io"
 	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,6 +22,10 @@ import (
 
 // TestMain lets the test program be p2pcp, for scripts and for processes that start themselves again.
 func TestMain(m *testing.M) {
+	// Most tests wait for processes that wait for each other: more of them fit on a core.
+	if f := flag.Lookup("test.parallel"); f != nil {
+		_ = f.Value.Set(strconv.Itoa(4 * runtime.GOMAXPROCS(0)))
+	}
 	testscript.Main(m, map[string]func(){
 		"p2pcp":  func() { os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
 		"detach": func() { os.Exit(detachProbe(os.Args[1:])) },

@@ -13,8 +13,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"p2pcp/blocks"
 	"p2pcp/gossip"
 	"p2pcp/internal/port"
@@ -107,11 +105,14 @@ func bindMember(p *port.Port, cfg memberConfig) *member {
 	return m
 }
 
-// run takes part until the Swarm ends, and returns its error. Port and gossip end with it.
+// run takes part until the Swarm ends, and returns its error. Then the gossip leaves, and after it the port closes: a goodbye needs
+// it. Both outlive ctx so far.
 func (m *member) run(ctx context.Context) error {
-	outer, cancel := context.WithCancel(context.WithoutCancel(ctx)) // outlives ctx, so that there is a port to say goodbye on
-	defer cancel()
-	g, around := errgroup.WithContext(outer)
+	around := context.WithoutCancel(ctx)
+	serving, closePort := context.WithCancel(around)
+	gossiping, leave := context.WithCancel(around)
+	defer closePort()
+	defer leave()
 	m.port.Route(m.secrets, m.accept)
 	m.port.Packets(func(b []byte, from netip.AddrPort, at time.Time) {
 		if n := m.node.Load(); n != nil {
@@ -120,20 +121,21 @@ func (m *member) run(ctx context.Context) error {
 	})
 	swarmCtx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	g.Go(func() error {
-		err := m.port.Serve(around)
-		if err != nil {
+	var server, talker sync.WaitGroup
+	server.Go(func() {
+		if err := m.port.Serve(serving); err != nil {
 			fail(fmt.Errorf("serve port: %w", err))
 		}
-		return nil
 	})
-	g.Go(func() error { m.runGossip(around); return nil })
+	talker.Go(func() { m.runGossip(gossiping) })
 	if m.cfg.seed {
 		m.startGossip(m.cfg.self)
 	}
 	err := m.swarm.Run(swarmCtx)
-	cancel()
-	_ = g.Wait()
+	leave()
+	talker.Wait()
+	closePort()
+	server.Wait()
 	return err
 }
 

@@ -54,7 +54,10 @@ type seedRun struct {
 	ledger *seed.Ledger
 	ticket seed.Ticket
 	member *member
-	rates  rowRates
+
+	oneCopy uint64 // bytes that one receiver fetches
+	rates   rowRates
+	away    absences // wait's
 
 	mu     sync.Mutex
 	warned map[string]bool // files that were named as changed; guarded by mu
@@ -70,7 +73,8 @@ func (s *seedRun) run() error {
 		return err
 	}
 	defer s.source.Close()
-	s.ledger = seed.NewLedger()
+	s.oneCopy = contentCopy(s.source.Content())
+	s.ledger, s.away = seed.NewLedger(), absences{}
 	secret, bound, err := s.makeTicket(secret, kept)
 	if err != nil {
 		return err

@@ -9,6 +9,9 @@ import (
 // errGoal ends a seed as its flags planned.
 var errGoal = errors.New("over")
 
+// lookPeriod is the time between two looks at the swarm: how far a host was is known this well when it dies.
+const lookPeriod = 500 * time.Millisecond
+
 // wait returns once the member has ended: by a signal, a fault, --expect, --for or --until-idle. Then the error, or errGoal.
 func (s *seedRun) wait(running <-chan error, stop context.CancelCauseFunc) error {
 	f := s.flags
@@ -22,12 +25,8 @@ func (s *seedRun) wait(running <-chan error, stop context.CancelCauseFunc) error
 		defer t.Stop()
 		over = t.C
 	}
-	var look <-chan time.Time
-	if f.untilIdle > 0 {
-		t := time.NewTicker(min(time.Second, f.untilIdle))
-		defer t.Stop()
-		look = t.C
-	}
+	look := time.NewTicker(lookPeriod)
+	defer look.Stop()
 	idle := idleWatch{since: time.Now()}
 	for {
 		select {
@@ -38,8 +37,11 @@ func (s *seedRun) wait(running <-chan error, stop context.CancelCauseFunc) error
 			stop(errGoal)
 		case <-over:
 			stop(errGoal)
-		case now := <-look:
-			if idle.look(now, s.member.swarm.Stats().Sent) >= f.untilIdle {
+		case now := <-look.C:
+			n := s.member.swarm.Stats()
+			s.rates.update(now, n, s.oneCopy)
+			s.noteLost(now, n)
+			if idle.look(now, n.Sent) >= f.untilIdle && f.untilIdle > 0 {
 				stop(errGoal)
 			}
 		}

@@ -26,12 +26,11 @@ func (s *seedRun) ledgerRows() []wire.LedgerRow {
 func (s *seedRun) fleet() (fleetHeader, []fleetRow) {
 	n, now := s.member.swarm.Stats(), time.Now()
 	c := s.source.Content()
-	oneCopy := contentCopy(c)
 	h := fleetHeader{
 		ID: s.ticket.ID.Short(), Name: s.flags.name, Size: c.Header().Bytes, Expect: s.flags.expect,
-		Rate: float64(n.UpRate), RateOf: "up", Sent: float64(n.Sent) / float64(max(oneCopy, 1)), Rarest: -1,
+		Rate: float64(n.UpRate), RateOf: "up", Sent: float64(n.Sent) / float64(max(s.oneCopy, 1)), Rarest: -1,
 	}
-	s.rates.update(now, n, oneCopy)
+	s.rates.update(now, n, s.oneCopy)
 	var rows []fleetRow
 	known := map[string]bool{}
 	for _, r := range s.ledger.Rows() {
@@ -47,7 +46,7 @@ func (s *seedRun) fleet() (fleetHeader, []fleetRow) {
 		case r.State == seed.Begun:
 			row.Done, row.Rate, row.Seconds = p.done, p.rate, now.Sub(p.begun).Seconds()
 		default:
-			row.Done = p.done
+			row.Done = max(p.done, min(1, float64(r.Bytes)/float64(max(s.oneCopy, 1))))
 		}
 		rows = append(rows, row)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io/fs"
 	"math/rand/v2"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"p2pcp/blocks"
+	"p2pcp/seed"
 )
 
 // noise is size bytes that don't compress, the same for the same seed.
@@ -131,7 +133,9 @@ func (l *sandbox) changed(name string, content []byte) string {
 	return "changed " + l.path(name) + " " + blocks.Sum(content).Short() + "\n"
 }
 
-func (l *sandbox) unchanged(name string, content []byte) string { return "un" + l.changed(name, content) }
+func (l *sandbox) unchanged(name string, content []byte) string {
+	return "un" + l.changed(name, content)
+}
 
 // holds fails unless a file has exactly this content.
 func (l *sandbox) holds(name string, want []byte) {
@@ -226,4 +230,25 @@ func (b *background) exits(t *testing.T, s syscall.Signal) (code int, took time.
 		t.Fatal("process has no end")
 	}
 	return b.cmd.ProcessState.ExitCode(), time.Since(begun)
+}
+
+func parseTicket(t *testing.T, word string) seed.Ticket {
+	t.Helper()
+	ticket, err := seed.ParseTicket(word)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ticket
+}
+
+// freePort is a port outside the range in which other tests' processes look for one.
+func freePort(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	_, port, _ := net.SplitHostPort(ln.Addr().String())
+	return port
 }

@@ -31,6 +31,10 @@ const (
 	// misses a message in 50; with 6 in 1000. An exchange of states, every 30 s at least, tells it then.
 	retransmitMult = 6
 
+	// suspicionMax is how much longer than usual (4 s for up to 10 members) a suspicion lasts that nobody else confirms.
+	// memberlist counts the dead among those who could: with its 6 the last living member takes half a minute to say so.
+	suspicionMax = 2
+
 	// leaveTime is what leaving may take: first the state Leaving spreads, leaveTell at most, then the goodbye.
 	leaveTime = time.Second
 	leaveTell = 700 * time.Millisecond
@@ -176,6 +180,7 @@ func (n *Node) memberlistConfig() *memberlist.Config {
 	cfg.GossipToTheDeadTime = deadTime
 	cfg.ProbeInterval = probeInterval
 	cfg.ProbeTimeout = 700 * time.Millisecond
+	cfg.SuspicionMaxTimeoutMult = suspicionMax
 	cfg.TCPTimeout = tcpTimeout
 	cfg.DeadNodeReclaimTime = time.Second // or a name is refused at its new address for a minute
 	cfg.HandoffQueueDepth = 4096

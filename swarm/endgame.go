@@ -14,10 +14,12 @@ const (
 	overdueGaps = 4
 	penaltyMin  = 1 * time.Second // out after having been overdue for nothing; doubles
 	penaltyMax  = 30 * time.Second
+	crawlMin    = 5 * time.Second // from a Request on, before its peer is called crawling
+	crawlFactor = 16              // how much longer it would need for the rest than another for all of the Block
 )
 
 // Duplicates: the last Blocks are asked for twice where the first source is slower by slowFactor and would take at least
-// slowMin. At most one Block in dupShare is.
+// slowMin. At most one Block in dupShare is, but for those that some peer has let down already: its next source may do the same.
 const (
 	slowFactor = 2
 	slowMin    = 60 * time.Millisecond
@@ -47,7 +49,7 @@ const tickTime = 50 * time.Millisecond
 // cancelled: who finishes first wins.
 func (c *Core) findOverdue() {
 	for _, p := range c.peers {
-		if p.overdue || !p.owes() || c.now-p.moved < p.patience() {
+		if p.overdue || !p.owes() || (c.now-p.moved < p.patience() && !c.crawls(p)) {
 			continue
 		}
 		p.overdue = true
@@ -70,9 +72,32 @@ func (p *peer) patience() time.Duration {
 	return min(max(overdueGaps*p.gap, overdueMin), overdueMax)
 }
 
+// crawls tells whether p sends, but so slowly that it keeps its Block from us: for long, with far to go, and far slower than
+// another peer would be. Without this a byte now and then would hold a Block for ever.
+func (c *Core) crawls(p *peer) bool {
+	for k := range p.reqs {
+		r := &p.reqs[k]
+		age := c.now - r.asked
+		if r.arrived || age < crawlMin {
+			continue
+		}
+		need := time.Hour
+		if r.bytes > 0 {
+			need = time.Duration(min(float64(age)*float64(r.left())/float64(r.bytes), float64(time.Hour)))
+		}
+		for _, q := range c.peers {
+			if q != p && !q.overdue && q.have.Has(r.index) && crawlFactor*c.expected(q, r.length) < need {
+				return true
+			}
+		}
+		return false // the others wait for this one
+	}
+	return false
+}
+
 // punctual ends that p is overdue: it moves again.
 func (c *Core) punctual(p *peer) {
-	if !p.overdue {
+	if !p.overdue || c.crawls(p) {
 		return
 	}
 	p.overdue = false
@@ -96,9 +121,10 @@ func (c *Core) excuse(p *peer) {
 // duplicate finds, when nothing is left to be asked for, the Block in flight that p would bring soonest before its
 // present source.
 func (c *Core) duplicate(p *peer) (blocks.Index, bool) {
-	if c.pick.atLeast(1) > 0 || !c.opened || c.dups >= c.wanted.Count()/dupShare+1 {
+	if c.pick.atLeast(1) > 0 || !c.opened {
 		return 0, false
 	}
+	spent := c.dups >= c.wanted.Count()/dupShare+1
 	need := c.expected(p, c.cfg.BlockSize) + p.delay
 	worst := max(slowFactor*need, slowMin)
 	var found blocks.Index
@@ -114,7 +140,8 @@ func (c *Core) duplicate(p *peer) (blocks.Index, bool) {
 				continue
 			}
 			ahead += r.left()
-			if c.flight[r.index] > 1 || !p.have.Has(r.index) {
+			late := c.late[r.index]
+			if r.late || c.flight[r.index]-late > 1 || (spent && late == 0) || !p.have.Has(r.index) || p.find(r.index) >= 0 {
 				continue
 			}
 			if t := max(c.expected(q, ahead), c.now-q.moved); t > worst {

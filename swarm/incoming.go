@@ -25,6 +25,7 @@ type incoming struct {
 	spans   []blocks.Span
 	refresh time.Time // when the read deadline was last moved
 	named   int       // members that the peer told us of
+	heard   uint64    // Blocks that it announced, again and again counted
 }
 
 // beginBlock starts taking a Block. One that nobody awaits is discarded as it comes, without a buffer.

@@ -20,6 +20,7 @@ type member struct {
 	next     time.Duration // not dialled before
 	backoff  time.Duration
 	tried    time.Duration // when the last Dial was ordered
+	fails    int           // Dials in a row that nothing came of
 	wrong    []blocks.Index
 }
 
@@ -30,6 +31,9 @@ const (
 	dialDelay   = 100 * time.Millisecond // the higher name of two waits so long for the lower one's dial
 	dialPatient = 10 * time.Second       // after which a Dial that nothing came of is forgotten
 	maxDials    = 16                     // under way
+	maxMembers  = 16384                  // that we remember; as many as gossip does
+	forgetFails = 3                      // Dials in vain before a member may be forgotten for another
+	forgetLook  = 64                     // members looked at for one to forget
 	settled     = 10 * time.Second       // a session that lasted so long clears the backoff
 )
 
@@ -48,6 +52,9 @@ func (m *member) sentBad(i blocks.Index) bool {
 func (c *Core) memberOf(ev Event) *member {
 	m := c.byName[ev.Member]
 	if m == nil {
+		if len(c.members) >= maxMembers {
+			c.forgetMember(true)
+		}
 		m = &member{name: ev.Member}
 		c.byName[m.name] = m
 		c.members = append(c.members, m)
@@ -65,9 +72,16 @@ func (c *Core) memberUp(ev Event) {
 		return
 	}
 	known := c.byName[ev.Member] != nil
+	if !known && len(c.members) >= maxMembers && !c.forgetMember(false) {
+		return
+	}
 	m := c.memberOf(ev)
-	if !known && (c.cfg.Seed || m.name < c.cfg.Self) {
+	if known {
+		return // if its address is new: the next Tick dials
+	}
+	if c.cfg.Seed || m.name < c.cfg.Self {
 		m.next = c.now + dialDelay
+		return // not yet: a look through all members for each that is named would be worth a flood
 	}
 	c.dialMore()
 }
@@ -82,6 +96,20 @@ func (c *Core) memberGone(name string) {
 	if m.sessions == 0 && !m.banned {
 		c.removeMember(m)
 	}
+}
+
+// forgetMember makes room for another one: it forgets a member without a session that could not be reached, or anyone without
+// a session for one that has come. False if there is none among the few that it looks at.
+func (c *Core) forgetMember(any bool) bool {
+	off := c.rng.IntN(len(c.members))
+	for k := range min(len(c.members), forgetLook) {
+		m := c.members[(k+off)%len(c.members)]
+		if m.sessions == 0 && !m.dialing && !m.banned && (any || m.fails >= forgetFails) {
+			c.removeMember(m)
+			return true
+		}
+	}
+	return false
 }
 
 func (c *Core) removeMember(m *member) {
@@ -102,6 +130,7 @@ func (c *Core) dialFailed(name string) {
 		return
 	}
 	c.undial(m)
+	m.fails++
 	m.retryLater(c.now)
 }
 
@@ -158,6 +187,7 @@ func (c *Core) joined(p *peer) {
 		c.dialed++
 	}
 	m.sessions++
+	m.fails = 0
 	m.complete = c.complete(p)
 	p.open = c.cfg.Seed && p.have != nil && c.hasManifest(p)
 }

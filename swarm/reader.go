@@ -64,8 +64,12 @@ func (ss *session) stillThere() {
 	}
 }
 
-// take acts on one control frame.
+// take acts on one control frame. Who asks for more and doesn't read the answers is given up long before maxControl: 64 of them
+// would be half a gigabyte.
 func (ss *session) take(t wire.Type, p []byte) error {
+	if (t == wire.TAsk || t == wire.TTree || t == wire.TResult) && ss.unread() > maxAnswers {
+		return errUnread
+	}
 	switch t {
 	case wire.THave:
 		return ss.takeHave(p)
@@ -138,6 +142,13 @@ func (ss *session) takeHave(p []byte) error {
 		return nil
 	}
 	ss.mu.Lock()
+	for _, s := range spans {
+		ss.in.heard += uint64(min(s.Count, c.Header().Blocks))
+	}
+	if ss.in.heard > maxHeard*(uint64(c.Header().Blocks)+1024) {
+		ss.mu.Unlock()
+		return fmt.Errorf("%w: too many announcements", errProtocol)
+	}
 	if ss.announced == nil {
 		ss.announced = blocks.NewBitfield(c.Header().Blocks)
 	}

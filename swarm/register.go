@@ -9,7 +9,8 @@ import (
 )
 
 // register makes the session, unless one to this member stands already. Of two that were dialled crosswise the one
-// whose dialer has the lower name stays; of two by the same dialer the newer. Who isn't taken is told why.
+// whose dialer has the lower name stays; of two by the same dialer the newer. One that comes from another host, when it can't have been dialled crosswise any
+// more, never replaces: every member knows the others' names. Who isn't taken is told why.
 func (s *Swarm) register(g greeting, dialed bool) (*session, error) {
 	h := g.hello
 	ss := &session{
@@ -49,7 +50,9 @@ func (s *Swarm) enter(ss *session) (byte, error) {
 		return wire.ByeFull, errFull
 	}
 	if old := s.byMember[ss.member]; old != nil {
-		if old.dialed != ss.dialed && s.keeps(old) && old.stands() {
+		crosswise := old.dialed != ss.dialed
+		stranger := old.source != ss.source && (!crosswise || time.Since(old.since) > dialTime)
+		if old.stands() && (stranger || (crosswise && s.keeps(old))) {
 			return wire.ByeDuplicate, errDuplicate
 		}
 		old.close(errReplaced)

@@ -132,7 +132,8 @@ func (p *peer) find(i blocks.Index) int {
 	return -1
 }
 
-// granted takes that p, a seed, sends us i unasked. What we have, don't want yet or get from elsewhere is declined.
+// granted takes that p, a seed, sends us i unasked. What we have, don't want yet or get from elsewhere is declined, and so is what
+// goes beyond the credit: a Grant keeps others from being asked for the Block.
 func (c *Core) granted(p *peer, i blocks.Index) {
 	if uint32(i) >= c.n {
 		return
@@ -142,7 +143,8 @@ func (c *Core) granted(p *peer, i blocks.Index) {
 		p.reqs[k].granted = true // it crossed our Request, and answers it
 		return
 	}
-	if !c.fetches() || !c.wanted.Has(i) || c.have.Has(i) || c.claims.Has(i) || c.flight[i] > c.late[i] {
+	useless := !c.fetches() || !c.wanted.Has(i) || c.have.Has(i) || c.claims.Has(i) || c.flight[i] > c.late[i]
+	if useless || !p.seed || p.grants() >= seedCredit {
 		c.order(Action{Kind: Cancel, Peer: p.id, Index: i})
 		return
 	}

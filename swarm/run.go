@@ -87,6 +87,7 @@ func (s *Swarm) runLoop(ctx context.Context) error {
 	s.loop.flush = time.NewTimer(time.Hour)
 	defer s.loop.flush.Stop()
 	interrupt, leave := ctx.Done(), (<-chan time.Time)(nil)
+	s.publish()
 	for !s.loop.done {
 		select {
 		case e := <-s.events:

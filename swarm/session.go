@@ -22,6 +22,8 @@ const (
 	maxControl = 8 << 20                // bytes of control frames that a peer may leave unread
 	maxAwaited = 1024                   // Requests and Grants outstanding when another Grant comes: no core gives so many
 	maxNamed   = 4096                   // members that one peer may tell us of: it has 64 sessions, and tells of each once
+	maxHeard   = 4                      // times that a peer may announce everything: each Block once, and what it withdrew
+	maxAnswers = 1 << 20                // bytes of control frames that one who still asks may leave unread
 	readBuffer = 32 << 10
 )
 
@@ -104,6 +106,13 @@ func (ss *session) push(appendTo func(b []byte) []byte) {
 		return
 	}
 	ss.signal()
+}
+
+// unread is how many bytes of control frames wait to be written.
+func (ss *session) unread() int {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	return len(ss.control)
 }
 
 func (ss *session) signal() {

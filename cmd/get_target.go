@@ -17,12 +17,13 @@ import (
 // open is swarm's Config.Open: the Manifest is known, the target can be looked at.
 func (g *getRun) open(ctx context.Context, c *blocks.Content) (swarm.Opening, error) {
 	g.checking.Store(true)
-	defer g.checking.Store(false)
 	o, err := g.openTarget(ctx, c)
 	if err != nil {
 		g.tellFailure(err)
+		return swarm.Opening{}, err
 	}
-	return o, err
+	g.checking.Store(false)
+	return o, nil
 }
 
 func (g *getRun) openTarget(ctx context.Context, c *blocks.Content) (swarm.Opening, error) {

@@ -3,7 +3,6 @@ package swarm
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"time"
@@ -64,11 +63,7 @@ func (s *Swarm) memberAt(addr netip.AddrPort) string {
 func (s *Swarm) dial(ctx context.Context, addr netip.AddrPort) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
-	conn, err := s.cfg.Net.Dial(ctx, addr, port.Session)
-	if err != nil {
-		return nil, fmt.Errorf("dial %s: %w", addr, err)
-	}
-	return conn, nil
+	return s.cfg.Net.Dial(ctx, addr, port.Session) // its errors name the address
 }
 
 // contact is what is known of a bootstrap address.

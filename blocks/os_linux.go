@@ -46,13 +46,6 @@ func freeSpace(f *os.File) (uint64, error) {
 	return st.Bavail * uint64(unit), nil
 }
 
-// preallocate reserves disk for a range of f, within its size.
-func preallocate(f *os.File, off, n int64) error {
-	return asUnsupported("fallocate", retry(func() error {
-		return unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, off, n)
-	}))
-}
-
 // punchHole makes a range of f zeros that take no space.
 func punchHole(f *os.File, off, n int64) error {
 	return asUnsupported("fallocate", retry(func() error {

@@ -23,8 +23,6 @@ func freeSpace(f *os.File) (uint64, error) {
 
 // The operations below exist elsewhere only; each has a slower way that their callers take.
 
-func preallocate(*os.File, int64, int64) error { return errors.ErrUnsupported }
-
 func punchHole(*os.File, int64, int64) error { return errors.ErrUnsupported }
 
 func reflink(_, _ *os.File) error { return errors.ErrUnsupported }

@@ -94,7 +94,7 @@ func (s *Store) Have() *Bitfield {
 }
 
 // Open makes the Store under a held Lock for c (which is open): loads the journal, checks the free space (ErrNoSpace
-// wrapped with both figures), makes directories, preallocates (holes stay holes). With an error the Lock stays the caller's.
+// wrapped with both figures), makes directories and files (holes stay holes). With an error the Lock stays the caller's.
 func (l *Lock) Open(ctx context.Context, c *Content) (*Store, error) {
 	s := newStore(c, l.cfg)
 	s.lock = l

@@ -39,6 +39,10 @@ func unknownCommand(c *cobra.Command, word string) error {
 		}
 		hint = "did you mean " + strings.Join(names, " or ") + "?"
 	}
+	if strings.HasPrefix(strings.ToLower(word), "p2pcp1") {
+		// A ticket is a secret: it isn't repeated where logs may keep it.
+		return usagef("a command comes first, such as 'p2pcp get TICKET' or 'p2pcp ticket show TICKET'", "a ticket is no command")
+	}
 	return usagef(hint, "unknown command %q", word)
 }
 

@@ -3,12 +3,11 @@ package cmd
 import (
 	"context"
 	"crypto/rand"
-	"encoding/hex"
+	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"p2pcp/gossip"
 	"p2pcp/internal/port"
 	"p2pcp/swarm"
+	"p2pcp/swarm/wire"
 )
 
 // member is this process in one swarm: the port, the gossip and the Swarm, wired together. Neither gossip nor swarm knows of the
@@ -233,16 +233,5 @@ func (m *member) complete() {
 func memberName() string {
 	var b [4]byte
 	_, _ = rand.Read(b[:]) // never fails
-	return asciiHost() + "-" + hex.EncodeToString(b[:])
-}
-
-// asciiHost is the host name as a member name can carry it.
-func asciiHost() string {
-	name := strings.Map(func(r rune) rune {
-		if r <= ' ' || r > '~' {
-			return '_'
-		}
-		return r
-	}, hostName())
-	return name[:min(len(name), 71)]
+	return wire.MemberName(hostName(), binary.BigEndian.Uint32(b[:]))
 }

@@ -109,7 +109,28 @@ func TestE2ELaunchers(t *testing.T) {
 			}
 		}), 1.5)
 	})
-	t.Run("ansible", func(t *testing.T) {
+	ansible := func(r *rig, program string, args ...string) string {
+		all := []string{
+			"ANSIBLE_SSH_ARGS=-F " + r.lab.SSHConfig(), "ANSIBLE_HOST_KEY_CHECKING=false", "ANSIBLE_NOCOLOR=1", "ANSIBLE_LOCAL_TEMP=" + lab.Scratch + "/.a",
+			"ANSIBLE_REMOTE_TEMP=" + lab.Scratch + "/.r", "ANSIBLE_PYTHON_INTERPRETER=/usr/bin/python3", "LC_ALL=C.UTF-8",
+			program, "-f", "16", "-i", strings.Join(hosts, ",") + ",",
+		}
+		return r.run(0, "env", append(all, args...)...)
+	}
+	t.Run("ansible ad hoc", func(t *testing.T) {
+		r := r.with(t)
+		_, ticket := r.seed(path)
+		command := fmt.Sprintf("%s get -q %s -o %s/", r.bin, ticket, lab.Scratch)
+		check(r, r.sent(func() {
+			// An ad hoc command has no changed_when: it is the line below each host's name that tells.
+			for _, want := range []string{"\nchanged ", "\nunchanged "} {
+				if out := ansible(r, "ansible", "all", "-m", "command", "-a", command); strings.Count(out, want+path+" ") != len(hosts) {
+					t.Errorf("not every host said %s:\n%s", strings.TrimSpace(want), out)
+				}
+			}
+		}), 1.6)
+	})
+	t.Run("ansible playbook", func(t *testing.T) {
 		r := r.with(t)
 		_, ticket := r.seed(path)
 		playbook := filepath.Join(t.TempDir(), "get.yml")
@@ -123,16 +144,11 @@ func TestE2ELaunchers(t *testing.T) {
 		if err := os.WriteFile(playbook, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		args := []string{
-			"ANSIBLE_SSH_ARGS=-F " + r.lab.SSHConfig(), "ANSIBLE_HOST_KEY_CHECKING=false", "ANSIBLE_NOCOLOR=1", "ANSIBLE_LOCAL_TEMP=" + lab.Scratch + "/.a",
-			"ANSIBLE_REMOTE_TEMP=" + lab.Scratch + "/.r", "ANSIBLE_PYTHON_INTERPRETER=/usr/bin/python3",
-			"LC_ALL=C.UTF-8", "ansible-playbook", "-f", "16", "-i", strings.Join(hosts, ",") + ",", playbook,
-		}
 		check(r, r.sent(func() {
-			if out := r.run(0, "env", args...); strings.Count(out, "changed=1") != len(hosts) {
+			if out := ansible(r, "ansible-playbook", playbook); strings.Count(out, "changed=1") != len(hosts) {
 				t.Errorf("not every host was changed:\n%s", out)
 			}
-			if out := r.run(0, "env", args...); strings.Count(out, "changed=0") != len(hosts) {
+			if out := ansible(r, "ansible-playbook", playbook); strings.Count(out, "changed=0") != len(hosts) {
 				t.Errorf("the second run changed something:\n%s", out)
 			}
 		}), 1.6)

@@ -23,6 +23,8 @@ type Compare struct {
 	Same    bool     // nothing differs and nothing is extra
 	Differs []string // quoted paths (at most 20 kept) that are missing or differ; the target itself by its name
 	NDiffer int
+	Files   int      // of those that differ, the files
+	Bytes   uint64   // their sizes in the Manifest
 	Extra   []string // quoted paths that the Manifest lacks (at most 20 kept); what is below one isn't counted
 	NExtra  int
 }
@@ -199,6 +201,10 @@ func (c *comparer) result() Compare {
 			continue
 		}
 		c.res.NDiffer++
+		if e := &c.manifest.Entries[i]; e.Kind == File {
+			c.res.Files++
+			c.res.Bytes += e.Size
+		}
 		if len(c.res.Differs) < maxNamed {
 			name := c.manifest.Entries[i].Path
 			if name == "" {

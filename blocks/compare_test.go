@@ -180,14 +180,14 @@ func TestHashReader(t *testing.T) {
 	for _, n := range []int{0, 1, hashStep - 1, hashStep, hashStep + 1, 3*hashStep + 7} {
 		p := noise(n, 4)
 		told := 0
-		root, size, err := HashReader(t.Context(), bytes.NewReader(p), func(n int) { told += n })
+		root, size, err := hashReader(t.Context(), bytes.NewReader(p), make([]byte, hashStep), func(n int) { told += n })
 		if err != nil || root != Sum(p) || size != uint64(n) || told != n {
 			t.Errorf("%d bytes: %v, %d, %d told, %v", n, root, size, told, err)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := HashReader(ctx, bytes.NewReader(nil), nil); !errors.Is(err, context.Canceled) {
+	if _, _, err := hashReader(ctx, bytes.NewReader(nil), nil, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }

@@ -1,10 +1,14 @@
 package cmd
 
 import (
+	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // wantArgs accepts between least and most positional arguments (most < 0: any number). what names the missing one.
@@ -18,6 +22,17 @@ func wantArgs(least, most int, what string) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// shellWord is s as one word of a shell's command line.
+func shellWord(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./:@+=,%", r)
+	}
+	if s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // useHint is the one-line form of a command.
@@ -39,9 +54,13 @@ func unknownCommand(c *cobra.Command, word string) error {
 		}
 		hint = "did you mean " + strings.Join(names, " or ") + "?"
 	}
-	if strings.HasPrefix(strings.ToLower(word), "p2pcp1") {
+	if strings.Contains(strings.ToLower(word), "p2pcp1") || strings.HasPrefix(word, "@") || word == "-" {
+		hint = "a command comes first, such as 'p2pcp get TICKET' or 'p2pcp ticket show TICKET'"
+		if c.HasParent() {
+			hint = "'p2pcp ticket show TICKET' prints what it says"
+		}
 		// A ticket is a secret: it isn't repeated where logs may keep it.
-		return usagef("a command comes first, such as 'p2pcp get TICKET' or 'p2pcp ticket show TICKET'", "a ticket is no command")
+		return usagef(hint, "a ticket is no command")
 	}
 	return usagef(hint, "unknown command %q", word)
 }
@@ -53,7 +72,70 @@ func flagError(a *app, c *cobra.Command, err error) error {
 			return unknownCommand(c, word)
 		}
 	}
-	return usagef(fmt.Sprintf("'%s --help' lists the flags", c.CommandPath()), "%w", err)
+	hint := fmt.Sprintf("'%s --help' lists the flags", c.CommandPath())
+	var unknown *pflag.NotExistError
+	var invalid *pflag.InvalidValueError
+	switch {
+	case errors.As(err, &unknown):
+		word := unknown.GetSpecifiedName()
+		if group := unknown.GetSpecifiedShortnames(); group != "" {
+			word = group // of -force, say
+		}
+		if name := nearFlag(c.Flags(), word); name != "" {
+			hint = "did you mean --" + name + "?"
+		}
+	case errors.As(err, &invalid):
+		err = fmt.Errorf("--%s %s: %w", invalid.GetFlag().Name, quoteValue(invalid.GetValue()), plainCause(invalid.Unwrap()))
+	}
+	return usagef(hint, "%w", err)
+}
+
+// plainCause is what is wrong with a flag's value, without strconv's words around it.
+func plainCause(err error) error {
+	var number *strconv.NumError
+	switch {
+	case !errors.As(err, &number):
+		return err
+	case number.Func == "ParseBool":
+		return errors.New("neither true nor false")
+	case errors.Is(err, strconv.ErrRange):
+		return errors.New("out of range")
+	}
+	return errors.New("not a number")
+}
+
+// nearFlag is the flag that word was probably meant to be: two edits away at most, or one from the beginning of its name. Empty if
+// there is none.
+func nearFlag(flags *pflag.FlagSet, word string) string {
+	name, best := "", min(3, len(word))
+	flags.VisitAll(func(f *pflag.Flag) {
+		whole, start := edits(word, f.Name)
+		if d := min(whole, start+1); d < best {
+			name, best = f.Name, d
+		}
+	})
+	return name
+}
+
+// edits counts the bytes to be put in, taken out or replaced to make of word name (Levenshtein's distance), or any beginning of it.
+func edits(word, name string) (whole, start int) {
+	row := make([]int, len(name)+1) // to the first i bytes of name
+	for i := range row {
+		row[i] = i
+	}
+	for n := range len(word) {
+		last := row[0]
+		row[0] = n + 1
+		for i := range len(name) {
+			replaced := last
+			if word[n] != name[i] {
+				replaced++
+			}
+			last = row[i+1]
+			row[i+1] = min(replaced, last+1, row[i]+1)
+		}
+	}
+	return row[len(name)], slices.Min(row)
 }
 
 // firstWord is the first argument behind c's own name that isn't a flag.

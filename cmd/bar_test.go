@@ -2,9 +2,9 @@ package cmd
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/charmbracelet/lipgloss"
@@ -34,15 +34,15 @@ func TestBarLine(t *testing.T) {
 		width int
 		want  string
 	}{
-		{"full", sampleView(), 200, "get big.tar  42% |############------------------| 4.2/10.0 GiB  1.1 GiB/s  eta 5s  up 922 MiB/s  peers 38  seed 12%"},
-		{"80", sampleView(), 80, "get big.tar  42% |######---------| 4.2/10.0 GiB  1.1 GiB/s  eta 5s  up 922 MiB/s"},
-		{"40", sampleView(), 40, "get big.tar  42% |###-----| 4.2/10.0 GiB"},
+		{"full", sampleView(), 200, "get big.tar  42% |############------------------| 4.2/10.0 GiB   1.1 GiB/s   eta 5s      up 922 MiB/s   peers 38  seed 12%"},
+		{"80", sampleView(), 80, "get big.tar  42% |###-----| 4.2/10.0 GiB   1.1 GiB/s   eta 5s      up 922 MiB/s"},
+		{"40", sampleView(), 40, "get big.tar  42% |##-----| 4.2/10.0 GiB"},
 		{"20", sampleView(), 20, "get 42%  1.1 GiB/s"},
 		{"10", sampleView(), 10, "get 42%  ~"},
-		{"hashing", hash, 80, "get big.tar hashing  42% |########-------------| 4.2/10.0 GiB  1.1 GiB/s  eta 5s"},
+		{"hashing", hash, 80, "get big.tar hashing  42% |######---------| 4.2/10.0 GiB   1.1 GiB/s   eta 5s"},
 		{"joining", join, 80, "get joining  peers 2"},
-		{"linger", done, 80, "get big.tar linger 100% |######| 10.0/10.0 GiB  up 922 MiB/s  peers 38  seed 12%"},
-		{"long name", long, 80, `get "a\x1b]0;evil\a very lo~  42% |#####-------| 4.2/10.0 GiB  1.1 GiB/s  eta 5s`},
+		{"linger", done, 80, "get big.tar linger 100% |###############| 10.0/10.0 GiB  up 922 MiB/s   peers 38"},
+		{"long name", long, 80, `get "a\x1b]0;evil\a very lo~  42% |##----| 4.2/10.0 GiB   1.1 GiB/s   eta 5s`},
 	} {
 		if got := barLine("get", c.view, c.width); got != c.want {
 			t.Errorf("%s:\n got %s\nwant %s", c.name, got, c.want)
@@ -68,11 +68,44 @@ func TestBarLineFitsEveryWidth(t *testing.T) {
 	}
 }
 
+// Whatever the numbers are, a stage's bar begins and ends in the same columns.
+func TestBarKeepsItsWidth(t *testing.T) {
+	const gib = 1 << 30
+	frames := []progressSnapshot{
+		{},
+		{Done: 99 << 20, Received: 1, Peers: 1},
+		{Done: 10 * gib, Received: gib, FromSeed: gib, Peers: 64, Sent: gib},
+		{Done: 99*gib + 900<<20, Received: gib, FromSeed: 1, Sent: 1, Peers: 9},
+		{Done: 512 * gib, Received: gib},
+	}
+	rates := []float64{-1, 0, 5, 99.9 * 1024, 1023, 1023 * gib}
+	left := []time.Duration{-1, 0, 59 * time.Second, 59*time.Minute + 59*time.Second, 23*time.Hour + 59*time.Minute, 99 * day}
+	for _, stage := range []string{stageManifest, stageChecking, stageTransfer, stageLinger} {
+		for width := 40; width < 140; width++ {
+			columns := ""
+			for _, s := range frames {
+				s.Stage, s.Name, s.Total = stage, "big.tar", 512*gib
+				for i := range rates {
+					v := progressView{progressSnapshot: s, Down: rates[i], Up: max(rates[len(rates)-1-i], 0), Left: left[i]}
+					line := barLine("get", v, width)
+					got := fmt.Sprint(strings.Index(line, "|"), strings.LastIndex(line, "|"))
+					if columns == "" {
+						columns = got
+					}
+					if got != columns || lipgloss.Width(line) > width {
+						t.Fatalf("%s, %d columns: the bar was from and to %s, and is at %s: %s", stage, width, columns, got, line)
+					}
+				}
+			}
+		}
+	}
+}
+
 func TestMeter(t *testing.T) {
 	var m meter
 	at := time.Unix(0, 0)
 	m.update(at, 900<<20) // found on the disk
-	if m.rate() != 0 {
+	if m.rate() != 0 || m.known() {
 		t.Errorf("rate %f after the origin", m.rate())
 	}
 	for i := range 50 {
@@ -86,70 +119,6 @@ func TestMeter(t *testing.T) {
 	if r := m.rate(); r > 6000 || r <= 0 {
 		t.Errorf("rate %f after 3 s of nothing", r)
 	}
-}
-
-// TestProgressInALog runs a transfer of ten minutes with stderr being a file.
-func TestProgressInALog(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		a, out, errs := newTestApp(t)
-		begun := time.Now()
-		p := a.startProgress("get", func() progressSnapshot {
-			seconds := uint64(time.Since(begun) / time.Second)
-			return progressSnapshot{
-				Stage: stageTransfer, Name: "a b", Done: (5 << 20) + seconds<<20, Total: 605 << 20,
-				Received: seconds << 20, Sent: seconds << 19, FromSeed: seconds << 18, Peers: 3,
-			}
-		})
-		time.Sleep(10*time.Minute + time.Second)
-		p.stop("finished")
-		p.stop("again")
-		lines := strings.Split(strings.TrimSuffix(errs(), "\n"), "\n")
-		if len(lines) != 12 {
-			t.Fatalf("%d lines, want start, 10 and the end:\n%s", len(lines), errs())
-		}
-		want := map[int]string{
-			0:  `p2pcp: start command=get stage=transfer name="a b" done=0% bytes=5.0MiB/605MiB`,
-			5:  `p2pcp: progress command=get stage=transfer name="a b" done=50% bytes=305MiB/605MiB rate=1.0MiB/s eta=5m0s peers=3 received=300MiB sent=150MiB from_seed=25%`,
-			11: `p2pcp: finished command=get stage=transfer name="a b" done=100% bytes=606MiB/605MiB time=601.0s rate=1.0MiB/s peers=3 received=601MiB sent=300MiB from_seed=25%`,
-		}
-		for i, line := range want {
-			if lines[i] != line {
-				t.Errorf("line %d:\n got %s\nwant %s", i, lines[i], line)
-			}
-		}
-		if out() != "" || strings.ContainsAny(errs(), "\r\x1b") {
-			t.Errorf("stdout %q, or control characters in stderr", out())
-		}
-	})
-}
-
-func TestProgressQuietAndJSON(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		pull := func() progressSnapshot {
-			return progressSnapshot{Stage: stageHashing, Name: "x", Done: 1, Total: 2}
-		}
-		a, out, errs := newTestApp(t)
-		a.quiet = true
-		p := a.startProgress("seed", pull)
-		time.Sleep(time.Hour)
-		p.stop("finished")
-		if out()+errs() != "" {
-			t.Errorf("quiet, and yet %q %q", out(), errs())
-		}
-		a, out, errs = newTestApp(t)
-		a.json = true
-		p = a.startProgress("seed", pull)
-		time.Sleep(90 * time.Second)
-		p.stop("finished")
-		for i, want := range []string{`{"message_type":"start",`, `{"message_type":"status",`, `{"message_type":"status","command":"seed","outcome":"finished",`} {
-			if lines := strings.Split(out(), "\n"); !strings.HasPrefix(lines[i], want) {
-				t.Errorf("line %d: %s", i, lines[i])
-			}
-		}
-		if errs() != "" {
-			t.Errorf("stderr: %q", errs())
-		}
-	})
 }
 
 // TestScreen replays what is written on a dumb model of a terminal.

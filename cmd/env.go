@@ -32,7 +32,7 @@ func applyEnv(c *cobra.Command, lookup func(string) (string, bool)) error {
 		for _, v := range values {
 			if err := f.Value.Set(v); err != nil {
 				first = usagef("it stands for --"+f.Name+" of 'p2pcp "+c.Name()+"'",
-					"environment variable %s: invalid value %q: %w", name, value, err)
+					"environment variable %s: invalid value %q: %w", name, value, plainCause(err))
 				return
 			}
 		}

@@ -65,9 +65,11 @@ var sentinels = []struct {
 	hint string
 }{
 	{seed.ErrChanged, exitLocal, "seed it again: its content is another one now"},
-	{seed.ErrTicket, exitUsage, "copy it whole: one word that begins with p2pcp1"},
+	{seed.ErrTicket, exitUsage, "copy all of it: one word that begins with p2pcp1"},
 	{seed.ErrPattern, exitUsage, ""},
 	{seed.ErrEmpty, exitUsage, ""},
+	{seed.ErrMissing, exitLocal, "is the path right, and on this host?"},
+	{seed.ErrSameName, exitUsage, "rename one of them, or seed the directory that holds them"},
 	{seed.ErrUnreadable, exitLocal, "leave it out with --exclude, or make it readable"},
 	{seed.ErrRefused, exitLocal, "leave it out with --exclude, or rename it"},
 	{blocks.ErrNoSpace, exitLocal, "free some space, or choose another place with -o; what arrived is kept"},
@@ -78,7 +80,8 @@ var sentinels = []struct {
 	{swarm.ErrLost, exitNobody, "the same command resumes once somebody seeds again"},
 	{swarm.ErrStalled, exitTimeout, "the same command resumes; 'p2pcp status TICKET' shows who is slow"},
 	{port.ErrTaken, exitLocal, "stop what uses it, or give another --listen"},
-	{port.ErrSilent, exitAuth, "is this the current ticket, or the right --key-file?"},
+	{port.ErrListen, exitLocal, "--listen takes an address of this host and a port from 1024 on; leave it out to listen everywhere"},
+	{port.ErrSilent, exitAuth, "is it the right ticket or --key-file? the seed may have ended, or begun anew with another key"},
 	{port.ErrVersion, exitFailure, "use the same release of p2pcp on both hosts"},
 	{context.DeadlineExceeded, exitTimeout, "the same command resumes"},
 	{context.Canceled, exitInterrupt, ""},

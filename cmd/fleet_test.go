@@ -22,7 +22,7 @@ func sampleFleet() (fleetHeader, []fleetRow) {
 	return h, append(rows, fleetRow{Host: "spare", State: "unchanged", Done: 1, Seconds: 0.25})
 }
 
-func TestRenderFleet(t *testing.T) {
+func TestFleetLines(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		style fleetStyle
@@ -69,11 +69,7 @@ spare (1) unchanged, slowest 0.2s
 `},
 	} {
 		h, rows := sampleFleet()
-		var b bytes.Buffer
-		if err := renderFleet(&b, h, rows, c.style); err != nil {
-			t.Fatal(err)
-		}
-		if got := "\n" + b.String(); got != c.want {
+		if got := "\n" + strings.Join(fleetLines(h, rows, c.style), "\n") + "\n"; got != c.want {
 			t.Errorf("%s:\n got %s\nwant %s", c.name, got, c.want)
 		}
 	}

@@ -27,14 +27,8 @@ const (
 	colorSlow = lipgloss.Color("3")
 )
 
-// renderFleet writes the header, a table of the hosts that aren't complete (failed, then slowest, first), and the complete ones
+// fleetLines are the header, a table of the hosts that aren't complete (failed, then slowest, first), and the complete ones
 // folded. rows are sorted in place.
-func renderFleet(w io.Writer, h fleetHeader, rows []fleetRow, style fleetStyle) error {
-	_, err := io.WriteString(w, strings.Join(fleetLines(h, rows, style), "\n")+"\n")
-	return err
-}
-
-// fleetLines is renderFleet in lines.
 func fleetLines(h fleetHeader, rows []fleetRow, style fleetStyle) []string {
 	sortFleet(rows)
 	fit := func(s string) string {

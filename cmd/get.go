@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"errors"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,7 +22,10 @@ func newGetCmd(a *app) *cobra.Command {
 		Short: "Fetch what a ticket names, and serve others meanwhile",
 		Long: "get joins the swarm of a ticket, fetches, verifies, and puts the content under\n" +
 			"its name. It prints 'changed PATH HASH' or 'unchanged PATH HASH'. What was\n" +
-			"interrupted resumes with the same command.",
+			"interrupted resumes with the same command.\n\n" +
+			"-o DIR/, with a slash, puts it inside DIR, which is made where it is missing.\n" +
+			"-o PATH, without, is the exact path it gets, whatever it was called; except that\n" +
+			"one file goes inside where PATH is a directory.",
 		Example: "  p2pcp get $T -o /scratch/\n  echo $T | p2pcp get - -o /scratch/model --force",
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := f.check(c, args); err != nil {
@@ -62,9 +66,9 @@ type getRun struct {
 	member *member
 	shown  *progress
 
-	checking atomic.Bool   // open looks at the target
-	checked  atomic.Uint64 // bytes hashed of it
-	inPlace  atomic.Bool   // the content lies under its name: from here on the exit code is 0
+	checking atomic.Bool               // open looks at the target
+	checked  atomic.Uint64             // bytes hashed of it
+	inPlace  atomic.Pointer[time.Time] // since when the content lies under its name: from then on the exit code is 0; nil: not yet
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -97,7 +101,9 @@ func (g *getRun) run() error {
 		defer close(told)
 		g.tellFailure(context.Cause(ctx))
 	})
+	stopWatch := g.watchPeers(ctx)
 	err = g.member.run(ctx)
+	stopWatch()
 	if !unhook() {
 		<-told
 	}
@@ -116,10 +122,14 @@ func (g *getRun) join(ctx context.Context) (*member, error) {
 		return nil, err
 	}
 	up, down := f.limit.limiters()
+	stall := f.stall
+	if stall == 0 { // the core takes that for its default
+		stall = math.MaxInt64
+	}
 	return newMember(ctx, memberConfig{
 		id: g.ticket.ID, secret: g.secret, listen: f.listen, fromTop: true, advertise: advertise, log: g.app.log,
 		swarm: swarm.Config{
-			Core:      swarm.CoreConfig{Wait: f.wait, Stall: f.stall, Linger: f.linger, RandSeed: randSeed()},
+			Core:      swarm.CoreConfig{Wait: f.wait, Stall: stall, Linger: f.linger, RandSeed: randSeed()},
 			Bootstrap: boot, Up: up, Down: down, Open: g.open, Place: g.place, OnReject: g.rejected,
 		},
 	})
@@ -138,7 +148,7 @@ func (g *getRun) end(err error) error {
 	case lock != nil:
 		closed = lock.Release()
 	}
-	if g.inPlace.Load() {
+	if g.inPlace.Load() != nil {
 		g.shown.stop("finished")
 		return nil
 	}
@@ -148,8 +158,26 @@ func (g *getRun) end(err error) error {
 	if err == nil {
 		err = errors.New("the swarm ended before the content was complete")
 	}
-	g.shown.stop("stopped")
+	outcome := "stopped"
+	if store == nil && g.app.ctx.Err() == nil {
+		outcome = ""
+	}
+	g.shown.stop(outcome)
+	err = g.explain(err)
 	g.tellFailure(err)
+	return err
+}
+
+// explain says of a Block without a holder what the hint for it can't know: that a seed is there and no longer has it.
+func (g *getRun) explain(err error) error {
+	if !errors.Is(err, swarm.ErrLost) {
+		return err
+	}
+	for _, p := range g.member.swarm.Stats().Peers {
+		if p.Seed {
+			return exitf(exitNobody, "the source may have changed: it has to be seeded again, and has another ticket then", "%w", err)
+		}
+	}
 	return err
 }
 
@@ -177,9 +205,10 @@ func (g *getRun) snapshot() progressSnapshot {
 		return p
 	}
 	p.Name, p.Stage, p.Total = m.Name, stageTransfer, c.Header().Bytes
+	since := g.inPlace.Load()
 	switch {
-	case g.inPlace.Load():
-		p.Stage, p.Done = stageLinger, p.Total
+	case since != nil:
+		p.Stage, p.Done, p.InPlace = stageLinger, p.Total, *since
 	case g.checking.Load():
 		p.Stage, p.Done = stageChecking, min(g.checked.Load(), p.Total)
 	case n.Wanted > 0:

@@ -1,12 +1,16 @@
 package cmd
 
 import (
+	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"p2pcp/blocks"
 )
 
 // A signal in each stage: one line, what arrived is kept, gone within 2 s (here with some room for a busy machine).
@@ -159,10 +163,15 @@ func TestGetIntoBadPlaces(t *testing.T) {
 	l.write("file", "x")
 	for _, c := range []struct{ to, says string }{
 		{"none/a.bin", "there is no directory " + l.path("none")},
-		{"file/a.bin", "file"},
-		{"file/", "file"},
+		{"file/a.bin", l.path("file") + " is no directory"},
+		{"file/", "can't make the directory " + l.path("file") + ": not a directory"},
 	} {
-		if errs := l.fails(exitLocal, "-o", c.to, ticket); !strings.Contains(errs, c.says) {
+		if errs := l.fails(exitLocal, "-o", c.to, ticket); !strings.Contains(errs, "p2pcp: error: "+c.says+"\n") {
+			t.Errorf("-o %s: %s", c.to, errs)
+		}
+		// Nothing had begun: without -q just the line of the start is added.
+		errs := l.gets(exitLocal, "", "-o", c.to, ticket)
+		if strings.Count(errs, "\n") != 3 || !strings.HasPrefix(errs, "p2pcp: start command=get stage=joining\np2pcp: error: ") {
 			t.Errorf("-o %s: %s", c.to, errs)
 		}
 	}
@@ -172,13 +181,13 @@ func TestGetIntoBadPlaces(t *testing.T) {
 			t.Skip("nothing is read-only to root")
 		}
 		l.check(os.Mkdir(l.path("ro"), 0o555))
-		if errs := l.fails(exitLocal, "-o", "ro/", ticket); !strings.Contains(errs, "permission denied") {
+		if errs := l.fails(exitLocal, "-o", "ro/", ticket); !strings.Contains(errs, "error: can't write in "+l.path("ro")+": permission denied\n") {
 			t.Errorf("stderr %s", errs)
 		}
 	})
 	t.Run("full", func(t *testing.T) {
 		mountSmall(t, l.path("full"))
-		if errs := l.fails(exitLocal, "-o", "full/", ticket); !strings.Contains(errs, "not enough space") || l.names("full") != "" {
+		if errs := l.fails(exitLocal, "-o", "full/", ticket); !strings.Contains(errs, "error: can't write in "+l.path("full")+": not enough space: ") || l.names("full") != "" {
 			t.Errorf("stderr %s, left %s", errs, l.names("full"))
 		}
 	})
@@ -190,5 +199,96 @@ func TestGetIntoBadPlaces(t *testing.T) {
 		if !strings.Contains(seed.stderr(t), reason) {
 			t.Errorf("the seed doesn't know of %q:\n%s", reason, seed.stderr(t))
 		}
+	}
+}
+
+// Errors of the destination are told in the user's terms, whatever step met them.
+func TestPlaceErrors(t *testing.T) {
+	step := func(e syscall.Errno) error {
+		return fmt.Errorf("lock %q: make partial directory: %w", "/d/x", &fs.PathError{Op: "mkdirat", Path: ".x.p2pcp", Err: e})
+	}
+	for _, c := range []struct {
+		err        error
+		code       int
+		says, hint string
+	}{
+		{cannotWrite("/d/x", step(syscall.EACCES)), exitLocal, "can't write in /d: permission denied", "make the directory writable, or choose another place with -o"},
+		{cannotWrite("/d/x", step(syscall.EROFS)), exitLocal, "can't write in /d: read-only file system", "make the directory writable, or choose another place with -o"},
+		{cannotWrite("/d/x", step(syscall.EIO)), exitLocal, "can't write in /d: input/output error", "choose another place with -o"},
+		{cannotWrite("/d/x", step(syscall.ENOSPC)), exitLocal, "can't write in /d: no space left on device", "free some space; the same command resumes"},
+		{
+			cannotWrite("/d/x", fmt.Errorf("lock: %w", fmt.Errorf("%w: others can write to it", blocks.ErrNotOurs))), exitLocal,
+			"can't write in /d: partial directory is not ours: others can write to it", "remove it if nobody needs it, or choose another place with -o",
+		},
+		{cannotWrite("/d/x", fmt.Errorf("lock: %w", context.Canceled)), exitInterrupt, "lock: context canceled", ""},
+		{
+			cannotRead("/d/x", fmt.Errorf("compare: %w", &fs.PathError{Op: "openat", Path: "sub/y", Err: syscall.EACCES})), exitLocal,
+			"can't read /d/x/sub/y: permission denied", "make it readable, or choose another place with -o",
+		},
+		{
+			cannotRead("/d/x", fmt.Errorf("compare: %w", &fs.PathError{Op: "openat", Path: "x", Err: syscall.EACCES})), exitLocal,
+			"can't read /d/x: permission denied", "make it readable, or choose another place with -o",
+		},
+		{cannotRead("/d/x", fmt.Errorf("compare: %w", context.Canceled)), exitInterrupt, "compare: context canceled", ""},
+	} {
+		if e := classify(c.err); e.code != c.code || e.Error() != c.says || e.hint != c.hint {
+			t.Errorf("%d %q, hint %q, want %d %q, hint %q", e.code, e, e.hint, c.code, c.says, c.hint)
+		}
+	}
+}
+
+// A seed that lives and no longer has a Block has lost it for good; the hint doesn't promise that the same command resumes.
+func TestGetOfChangedSource(t *testing.T) {
+	l := newSandbox(t)
+	content := l.file("a.bin", 1, 3_000_000)
+	ticket, _ := l.seed("a.bin")
+	content[2_000_000]++
+	l.write("a.bin", string(content))
+	if errs := l.fails(exitNobody, "-o", "d/", ticket); !strings.Contains(errs, "was withdrawn\np2pcp: hint: the source may have changed") {
+		t.Errorf("stderr %s", errs)
+	}
+}
+
+// When the last peer vanishes it is said once, and when one is back.
+func TestGetLeftAlone(t *testing.T) {
+	l := newSandbox(t)
+	content := l.file("a.bin", 1, 6_000_000)
+	ticket, b := l.seed("a.bin", "--ticket-file", "tf", "--listen", "127.0.0.1:"+freePort(t))
+	get := l.start("get", ticket, "--listen", "127.0.0.1", "-o", "d/", "--limit", "1M", "--linger", "0")
+	within(t, 10*time.Second, "it has begun", func() bool { _, err := os.Stat(l.path("d/.a.bin.p2pcp/content")); return err == nil })
+	b.exits(t, syscall.SIGKILL)
+	get.says(t, "p2pcp: warning: nobody is connected any more: trying again until --stall-timeout 2m\n")
+	b = l.start("seed", "a.bin", "--ticket-file", "tf")
+	if again := b.line(t); again != ticket {
+		t.Fatalf("another ticket: %s", again)
+	}
+	if got := get.line(t) + "\n"; got != l.changed("d/a.bin", content) {
+		t.Errorf("stdout %q", got)
+	}
+	if code, _ := get.exits(t, 0); code != exitOK {
+		t.Errorf("exit %d", code)
+	}
+	said := get.stderr(t)
+	if strings.Count(said, "nobody is connected") != 1 || strings.Count(said, "p2pcp: connected again\n") != 1 {
+		t.Errorf("stderr %s", said)
+	}
+}
+
+// It isn't said of a session that is replaced, nor more often than once in ten seconds.
+func TestLoneliness(t *testing.T) {
+	var l loneliness
+	begun := time.Now()
+	got := ""
+	for i, sessions := range []int{1, 0, 0, 1, 0, 1, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0} {
+		lost, back := l.look(begun.Add(time.Duration(i)*time.Second), sessions)
+		switch {
+		case lost:
+			got += fmt.Sprint(i, " lost ")
+		case back:
+			got += fmt.Sprint(i, " back ")
+		}
+	}
+	if want := "8 lost 10 back 18 lost 21 back "; got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }

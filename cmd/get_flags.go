@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"p2pcp/swarm"
@@ -34,7 +35,7 @@ func (f *getFlags) register(c *cobra.Command) {
 	fs := c.Flags()
 	fs.SortFlags = false
 	f.wait, f.stall = time.Minute, 2*time.Minute
-	fs.StringVarP(&f.to, "to", "o", "", "put it at `PATH`, or with a / at its end inside (default \"./\")")
+	fs.StringVarP(&f.to, "to", "o", "", "put it at `PATH`, or with a / at its end inside it (default \"./\")")
 	fs.BoolVarP(&f.force, "force", "f", false, "replace what is there and differs")
 	fs.BoolVar(&f.delete, "delete", false, "remove files of the directory that aren't sent")
 	fs.BoolVar(&f.checksum, "checksum", false, "hash what is there, don't trust size and time")
@@ -56,6 +57,9 @@ func (f *getFlags) register(c *cobra.Command) {
 
 // check completes and validates flags and arguments; it touches no file and no network. Errors are usage errors.
 func (f *getFlags) check(c *cobra.Command, args []string) error {
+	if len(args) == 2 {
+		return secondArg(c, args)
+	}
 	if err := wantArgs(1, 1, "a TICKET")(c, args); err != nil {
 		return err
 	}
@@ -79,6 +83,17 @@ func (f *getFlags) check(c *cobra.Command, args []string) error {
 		f.linger.Mode = swarm.LingerBackground
 	}
 	return checkAddresses(f.listen, f.advertise, f.join)
+}
+
+// secondArg is the error for a destination that is given as cp wants it, before or after the ticket. A ticket, which is a secret,
+// isn't repeated.
+func secondArg(c *cobra.Command, args []string) error {
+	for _, word := range []string{args[1], args[0]} {
+		if !strings.Contains(strings.ToLower(word), "p2pcp1") && !strings.HasPrefix(word, "@") && word != "-" {
+			return usagef("to put it there write -o "+shellWord(word), "get: unexpected argument %s", quoteArg(word))
+		}
+	}
+	return usagef(useHint(c), "get takes one TICKET")
 }
 
 // lingerValue is auto, 0 or a duration.

@@ -24,6 +24,10 @@ func TestGetDryRun(t *testing.T) {
 	l.poke("d/a.bin", 1)
 	l.fails(exitExists, "-n", "-o", "d/", "--checksum", ticket)
 	l.fails(exitLocal, "-n", "-o", "none/a.bin", ticket)
+	if errs := l.gets(exitOK, l.changed("d/a.bin", content), "-n", "-f", "--checksum", "-o", "d/", ticket); !strings.HasSuffix(errs, "\n"+
+		"p2pcp: would fetch 1 file, 97.7 KiB at most\np2pcp: would write \"a.bin\"\n") {
+		t.Errorf("stderr %s", errs)
+	}
 	if r := l.getJSON("-n", "-f", "--checksum", "-o", "d/", ticket); !r.DryRun || !r.Changed {
 		t.Errorf("%+v", r)
 	}
@@ -31,6 +35,45 @@ func TestGetDryRun(t *testing.T) {
 	if !strings.Contains(b.stderr(t), "0/0 hosts done") {
 		t.Errorf("a dry run counts: %s", b.stderr(t))
 	}
+}
+
+// A dry run names what it would write and delete: ten of each, and how many more.
+func TestGetDryRunNames(t *testing.T) {
+	l := newSandbox(t)
+	for i := range 30 {
+		l.write(fmt.Sprintf("tree/f%02d", i), "1234")
+	}
+	l.check(os.Symlink("f00", l.path("tree/link")))
+	ticket, _ := l.seed("tree")
+	says := func(want string, flags ...string) {
+		t.Helper()
+		_, errs, code := l.get(append([]string{"-n", "-o", "d/", ticket}, flags...)...)
+		if want = strings.ReplaceAll("dry run: nothing was fetched or written\n"+want, "\n", "\np2pcp: "); code != exitOK || errs != "p2pcp: "+want+"\n" {
+			t.Errorf("exit %d, stderr\n%swant\np2pcp: %s", code, errs, want)
+		}
+	}
+	says("would fetch 30 files, 120 B at most\nwould make " + l.path("d/tree"))
+	l.ok("get", ticket, "-o", "d/", "--listen", "127.0.0.1", "--linger", "0")
+	l.check(os.Remove(l.path("d/tree/link")))
+	says("would fetch nothing\nwould write \"link\"", "-f")
+	want := "would fetch 25 files, 100 B at most\n"
+	for i := range 25 {
+		l.write(fmt.Sprintf("d/tree/f%02d", i), "123")
+		if i < 10 {
+			want += fmt.Sprintf("would write \"f%02d\"\n", i)
+		}
+	}
+	want += "would write 16 more paths\n"
+	l.write("d/tree/extra/below", "")
+	says(want+"would delete \"extra\" and all that is in it", "-f", "--delete")
+	want += "would delete \"extra\" and all that is in it\n"
+	for i := range 10 {
+		l.write(fmt.Sprintf("d/tree/x%d", i), "")
+		if i < 9 {
+			want += fmt.Sprintf("would delete \"x%d\"\n", i)
+		}
+	}
+	says(want+"would delete 1 more path", "-f", "--delete")
 }
 
 // --limit holds, in both spellings of a unit.

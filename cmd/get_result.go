@@ -43,7 +43,8 @@ func rootOf(c *blocks.Content) blocks.Root {
 // finished says that the content is in place: to stdout, to a seed, to the gossip, and to who waits for a -d. A lost stdout ends
 // the run, but not before the seed knows.
 func (g *getRun) finished(c *blocks.Content, state wire.ResultState) error {
-	g.inPlace.Store(true)
+	now := time.Now()
+	g.inPlace.Store(&now)
 	g.app.signals.onStop("stopping")
 	g.mu.Lock()
 	target := g.target
@@ -97,7 +98,7 @@ func (g *getRun) tell(state wire.ResultState, why error) {
 // tellFailure tells a seed why we end, once, if we had come as far as to begin.
 func (g *getRun) tellFailure(why error) {
 	g.mu.Lock()
-	skip := g.target == "" || g.told || g.inPlace.Load()
+	skip := g.target == "" || g.told || g.inPlace.Load() != nil
 	g.told = true
 	g.mu.Unlock()
 	if !skip {

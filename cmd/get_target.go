@@ -2,12 +2,9 @@ package cmd
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"strconv"
-	"syscall"
 
 	"p2pcp/blocks"
 	"p2pcp/swarm"
@@ -39,12 +36,10 @@ func (g *getRun) openTarget(ctx context.Context, c *blocks.Content) (swarm.Openi
 		Target: place.target, Fsync: g.flags.fsync, Umask: g.umask, Progress: g.checked.Store,
 		OnWait: func() { g.app.note("another p2pcp is writing %s: waiting for it", quoteName(place.target)) },
 	})
-	switch {
-	case lockErr == nil:
-	case unwritable(lockErr):
-		lockErr = exitf(exitLocal, "make the directory writable, or choose another place with -o", "%w", lockErr)
-	default:
-		return swarm.Opening{}, lockErr
+	if lockErr != nil {
+		if lockErr = cannotWrite(place.target, lockErr); !unwritable(lockErr) {
+			return swarm.Opening{}, lockErr
+		}
 	}
 	if lock != nil {
 		g.mu.Lock()
@@ -54,8 +49,10 @@ func (g *getRun) openTarget(ctx context.Context, c *blocks.Content) (swarm.Openi
 	// A place that can't be written may hold the right content all the same.
 	d, err := blocks.CompareTarget(ctx, c.Manifest(), place.target, g.flags.checksum, g.checked.Store)
 	switch {
+	case err != nil && unwritable(err) && lockErr != nil:
+		return swarm.Opening{}, lockErr
 	case err != nil:
-		return swarm.Opening{}, err
+		return swarm.Opening{}, cannotRead(place.target, err)
 	case d.Same:
 		return g.unchanged(ctx, c, place.target)
 	case lockErr != nil:
@@ -66,7 +63,7 @@ func (g *getRun) openTarget(ctx context.Context, c *blocks.Content) (swarm.Openi
 	}
 	store, err := lock.Open(ctx, c)
 	if err != nil {
-		return swarm.Opening{}, err
+		return swarm.Opening{}, cannotWrite(place.target, err)
 	}
 	g.mu.Lock()
 	g.store = store
@@ -80,11 +77,6 @@ func (g *getRun) begin(target string) {
 	g.target = target
 	g.mu.Unlock()
 	g.tell(wire.Begun, nil)
-}
-
-// unwritable tells whether a lock failed because the place can't be written.
-func unwritable(err error) bool {
-	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
 }
 
 // mayReplace is the error for a target that differs and may not be replaced; nil too for one that is absent or the same.

@@ -39,9 +39,12 @@ func (m *meter) update(at time.Time, value uint64) {
 	m.at, m.last = at, value
 }
 
-// rate is per second; 0 before the second value.
+// known tells whether there was a second value: before it there is no rate.
+func (m *meter) known() bool { return m.seconds > 0 }
+
+// rate is per second; 0 where it isn't known.
 func (m *meter) rate() float64 {
-	if m.seconds == 0 {
+	if !m.known() {
 		return 0
 	}
 	return m.amount / m.seconds

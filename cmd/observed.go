@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"p2pcp/blocks"
@@ -30,6 +31,18 @@ func (f *observerFlags) register(c *cobra.Command) {
 }
 
 func (f *observerFlags) check() error { return checkAddresses("", nil, f.join) }
+
+// again is a get of the ticket that was given as word; a ticket is a secret, and isn't repeated.
+func (f *observerFlags) again(word string) string {
+	if !strings.HasPrefix(word, "@") {
+		word = "TICKET"
+	}
+	command := "p2pcp get " + shellWord(word)
+	if f.keyFile != "" {
+		command += " --key-file " + shellWord(f.keyFile)
+	}
+	return command
+}
 
 // observed is a swarm as an observer finds it.
 type observed struct {

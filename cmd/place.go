@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"p2pcp/blocks"
 )
@@ -42,7 +43,7 @@ func findPlace(to string, c *blocks.Content) (place, error) {
 func (p place) prepare() error {
 	if p.make {
 		if err := os.MkdirAll(filepath.Dir(p.target), 0o777); err != nil {
-			return exitf(exitLocal, "choose another place with -o", "make the directory for it: %w", err)
+			return exitf(exitLocal, elsewhere, "can't make the directory %s: %w", quoteName(filepath.Dir(p.target)), bare(err))
 		}
 	}
 	return p.check()
@@ -58,9 +59,58 @@ func (p place) check() error {
 	case errors.Is(err, fs.ErrNotExist):
 		return exitf(exitLocal, "make the directory first, or write -o DIR/", "there is no directory %s", quoteName(dir))
 	case err != nil:
-		return exitf(exitLocal, "choose another place with -o", "look at the directory for it: %w", err)
+		return exitf(exitLocal, elsewhere, "can't look at %s: %w", quoteName(dir), bare(err))
 	case !st.IsDir():
-		return exitf(exitLocal, "choose another place with -o", "%s is no directory", quoteName(dir))
+		return exitf(exitLocal, elsewhere, "%s is no directory", quoteName(dir))
 	}
 	return nil
+}
+
+// elsewhere is the hint for a place that can't be used.
+const elsewhere = "choose another place with -o"
+
+// unwritable tells whether an error says that a place can't be written.
+func unwritable(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
+}
+
+// cannotWrite says that something around the target can't be made or written, without naming our own files and steps.
+func cannotWrite(target string, err error) error {
+	e := classify(err)
+	hint := e.hint
+	switch {
+	case e.code == exitInterrupt || e.code == exitTimeout: // it was only the end of waiting
+		return err
+	case unwritable(err):
+		hint = "make the directory writable, or " + elsewhere
+	case hint == "":
+		hint = elsewhere
+	}
+	return exitf(e.code, hint, "can't write in %s: %w", quoteName(filepath.Dir(target)), bare(err))
+}
+
+// cannotRead says that what lies at the target can't be compared.
+func cannotRead(target string, err error) error {
+	e := classify(err)
+	if e.code != exitLocal {
+		return err
+	}
+	name := target
+	var at *fs.PathError
+	if errors.As(err, &at) && !filepath.IsAbs(at.Path) && at.Path != "." && at.Path != filepath.Base(target) {
+		name = filepath.Join(target, at.Path)
+	}
+	return exitf(e.code, "make it readable, or "+elsewhere, "can't read %s: %w", quoteName(name), bare(err))
+}
+
+// bare is what the system says, if it is the cause of err, else err without its first step.
+func bare(err error) error {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno
+	}
+	if inner := errors.Unwrap(err); inner != nil {
+		return inner
+	}
+	return err
 }

@@ -13,6 +13,7 @@ const (
 	stageChecking = "checking"
 	stageTransfer = "transfer"
 	stageLinger   = "linger"
+	stageDone     = "done" // in the closing message alone
 )
 
 // barPeriod is the time between two frames of the bar: smooth, and slow enough for a terminal behind ssh.
@@ -28,14 +29,45 @@ type progressSnapshot struct {
 	Sent     uint64 // bytes of content to others since the start
 	FromSeed uint64 // the part of Received that a seed sent
 	Peers    int    // live sessions
+
+	InPlace time.Time // when all of it was there and the lingering began; zero: not yet
 }
 
 // progressView is a snapshot with what was made from it and from the ones before.
 type progressView struct {
 	progressSnapshot
-	Down, Up float64       // bytes per second, smoothed; Down is the rate of Done in the stages that read the local disk
-	Left     time.Duration // until Done is Total; negative: not known
-	Elapsed  time.Duration // since the start
+	Down    float64       // bytes per second, smoothed; in the stages that read the local disk the rate of Done; negative: not known
+	Up      float64       // bytes per second, smoothed
+	Left    time.Duration // until Done is Total; negative: not known
+	Elapsed time.Duration // since the start
+	Took    time.Duration // from the start until all was in place; before that, Elapsed
+}
+
+// shortest is the least time that a rate over the whole of a transfer is made from: below it the start of the process counts for
+// more than the transfer.
+const shortest = 100 * time.Millisecond
+
+// overall is the rate of all that was moved until it was in place, in bytes per second; negative: not known.
+func (v *progressView) overall() float64 {
+	if v.Took < shortest {
+		return -1
+	}
+	moved := v.Received
+	if moved == 0 && (v.Stage == stageHashing || v.Stage == stageChecking) {
+		moved = v.Done
+	}
+	return float64(moved) / v.Took.Seconds()
+}
+
+// leaving is how long a process may take to go: what is no longer is no lingering.
+const leaving = 2 * time.Second
+
+// lingered is the time from when all was in place, 0 if it was just that of leaving.
+func (v *progressView) lingered() time.Duration {
+	if d := v.Elapsed - v.Took; d > leaving {
+		return d
+	}
+	return 0
 }
 
 // seedShare is the part of what was received that came from a seed, 0 to 1.
@@ -85,8 +117,8 @@ func (a *app) startProgress(command string, pull func() progressSnapshot) *progr
 	return p
 }
 
-// stop shows the end and how it ended ("finished", "stopped", "failed"), and returns once nothing is shown any more. Only the
-// first call counts.
+// stop shows the end and how it ended ("finished", "stopped", "failed"), and returns once nothing is shown any more. With "" no
+// word is lost on the end: nothing had begun, and the error says it all. Only the first call counts.
 func (p *progress) stop(outcome string) {
 	p.mu.Lock()
 	again := p.done
@@ -98,7 +130,12 @@ func (p *progress) stop(outcome string) {
 	p.app.signals.onStatus(nil)
 	p.halt()
 	p.app.screen.clear()
-	p.report(outcome, false)
+	switch {
+	case outcome != "":
+		p.report(outcome, false)
+	case p.app.json: // a reader of messages waits for the last one
+		p.report("stopped", false)
+	}
 }
 
 // view pulls a snapshot and brings the meters up to it.
@@ -117,7 +154,14 @@ func (p *progress) view() progressView {
 	}
 	p.down.update(now, moved)
 	p.up.update(now, s.Sent)
-	v := progressView{progressSnapshot: s, Down: p.down.rate(), Up: p.up.rate(), Left: -1, Elapsed: now.Sub(p.begun)}
+	v := progressView{progressSnapshot: s, Down: -1, Up: p.up.rate(), Left: -1, Elapsed: now.Sub(p.begun)}
+	if p.down.known() {
+		v.Down = p.down.rate()
+	}
+	v.Took = v.Elapsed
+	if !s.InPlace.IsZero() {
+		v.Took = s.InPlace.Sub(p.begun)
+	}
 	if s.Total > s.Done && v.Down >= 1 {
 		if left := float64(s.Total-s.Done) / v.Down; left < float64(10*365*24*3600) {
 			v.Left = time.Duration(left * float64(time.Second))

@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -55,18 +56,26 @@ type seedRun struct {
 	ticket seed.Ticket
 	member *member
 
+	advertise []netip.AddrPort // --advertise, resolved
+
 	oneCopy uint64 // bytes that one receiver fetches
 	rates   rowRates
 	away    absences // wait's
 
 	mu     sync.Mutex
-	warned map[string]bool // files that were named as changed; guarded by mu
+	warned map[string]bool // what onReject has told; guarded by mu
 }
 
 // run hashes, prints the ticket and serves.
 func (s *seedRun) run() error {
 	secret, kept, err := s.readKeys()
 	if err != nil {
+		return err
+	}
+	if s.advertise, err = resolveAll(s.app.ctx, s.flags.advertise); err != nil {
+		return err
+	}
+	if err := s.tryListen(kept); err != nil {
 		return err
 	}
 	if s.source, err = s.hash(); err != nil {
@@ -79,12 +88,13 @@ func (s *seedRun) run() error {
 	if err != nil {
 		return err
 	}
-	if err := s.bind(bound, secret); err != nil {
-		_ = bound.Close()
-		return err
-	}
+	s.bind(bound, secret)
 	if s.app.detached() != nil {
-		r, err := s.app.register("seed", s.ticket.ID.String(), s.paths[0])
+		what := s.paths[0]
+		if more := len(s.paths) - 1; more > 0 {
+			what += fmt.Sprintf(" (+%d)", more)
+		}
+		r, err := s.app.register("seed", s.ticket.ID.String(), what)
 		if err != nil {
 			s.app.warn("%v", err)
 		}
@@ -105,7 +115,11 @@ func (s *seedRun) hash() (*seed.Source, error) {
 		Progress: func(d, t uint64) { done.Store(d); total.Store(t) },
 	})
 	if err != nil {
-		p.stop("stopped")
+		outcome := "stopped"
+		if total.Load() == 0 {
+			outcome = "" // nothing was hashed
+		}
+		p.stop(outcome)
 		return nil, err
 	}
 	p.stop("hashed")
@@ -122,15 +136,11 @@ func cacheDir() string {
 }
 
 // bind makes the member.
-func (s *seedRun) bind(bound *port.Port, secret []byte) error {
+func (s *seedRun) bind(bound *port.Port, secret []byte) {
 	c := s.source.Content()
-	advertise, err := resolveAll(s.app.ctx, s.flags.advertise)
-	if err != nil {
-		return err
-	}
 	up, _ := s.flags.limit.limiters()
 	cfg := memberConfig{
-		id: s.ticket.ID, secret: secret, advertise: advertise, seed: true, log: s.app.log,
+		id: s.ticket.ID, secret: secret, advertise: s.advertise, seed: true, log: s.app.log,
 		lost: func(member string) { s.ledger.Lost(member) },
 		swarm: swarm.Config{
 			Core:    swarm.CoreConfig{Have: c.Layout().Wanted(), RandSeed: randSeed()},
@@ -142,7 +152,6 @@ func (s *seedRun) bind(bound *port.Port, secret []byte) error {
 		cfg.self = s.ticket.Addrs[0]
 	}
 	s.member = bindMember(bound, cfg)
-	return nil
 }
 
 // seedMessage is the JSON form of the ticket's line.
@@ -224,11 +233,21 @@ func (s *seedRun) onResult(from netip.Addr, r wire.Result) bool {
 	return true
 }
 
-// onReject names a changed file, once.
+// onReject names a file that can't be read right, once.
 func (s *seedRun) onReject(_ blocks.Index, err error) {
-	if err == nil {
-		return
+	if err != nil {
+		s.warnOnce(err)
 	}
+}
+
+// noteChanged names each changed file once, also where all that was asked of it is intact.
+func (s *seedRun) noteChanged() {
+	for _, path := range s.source.Changed() {
+		s.warnOnce(&seed.ChangedError{Path: path})
+	}
+}
+
+func (s *seedRun) warnOnce(err error) {
 	text := err.Error()
 	s.mu.Lock()
 	again := s.warned[text]

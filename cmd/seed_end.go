@@ -41,6 +41,7 @@ func (s *seedRun) wait(running <-chan error, stop context.CancelCauseFunc) error
 			n := s.member.swarm.Stats()
 			s.rates.update(now, n, s.oneCopy)
 			s.noteLost(now, n)
+			s.noteChanged()
 			if idle.look(now, n.Sent) >= f.untilIdle && f.untilIdle > 0 {
 				stop(errGoal)
 			}

@@ -3,6 +3,7 @@ package cmd
 import (
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -49,12 +50,15 @@ func (f *seedFlags) check(c *cobra.Command, args []string) error {
 	if err := wantArgs(1, -1, "a PATH")(c, args); err != nil {
 		return err
 	}
-	for _, p := range args {
-		switch p {
-		case "":
+	for i, p := range args {
+		same := func(other string) bool { return filepath.Clean(other) == filepath.Clean(p) }
+		switch {
+		case p == "":
 			return usagef(useHint(c), "an argument is empty")
-		case "-":
+		case p == "-":
 			return usagef("write the stream to a file first", "seed can't read a stream from stdin")
+		case slices.ContainsFunc(args[:i], same):
+			return usagef("name it once", "%s is given twice", quoteArg(p))
 		}
 	}
 	if err := f.checkName(c, args); err != nil {

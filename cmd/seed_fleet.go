@@ -18,6 +18,9 @@ func (s *seedRun) ledgerRows() []wire.LedgerRow {
 			Member: r.Member, Host: r.Host, Source: r.Source.String(), Target: r.Target, State: r.State.String(),
 			Code: int(r.Code), Reason: r.Reason, Bytes: r.Bytes, Millis: r.Millis,
 		}
+		if !r.State.Complete() { // who died without a word has told no bytes
+			out[i].Bytes = max(r.Bytes, uint64(s.rates.of(r.Member).done*float64(s.oneCopy)))
+		}
 	}
 	return out
 }

@@ -54,11 +54,7 @@ func (s *seedRun) makeTicket(secret []byte, kept *keptTicket) ([]byte, *port.Por
 		}
 		s.ticket.Key = secret
 	}
-	listen := f.listen
-	if kept != nil && kept.port != 0 {
-		listen = onPort(listen, kept.port)
-	}
-	bound, err := port.Listen(s.app.ctx, port.Config{Listen: listen})
+	bound, err := port.Listen(s.app.ctx, port.Config{Listen: s.listenAt(kept)})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -69,12 +65,32 @@ func (s *seedRun) makeTicket(secret []byte, kept *keptTicket) ([]byte, *port.Por
 	return secret, bound, nil
 }
 
-// nameAddresses completes the ticket and keeps it.
-func (s *seedRun) nameAddresses(bound *port.Port, kept *keptTicket) (err error) {
-	f, at := s.flags, bound.Addr()
-	if s.ticket.Addrs, err = s.addresses(at); err != nil {
-		return err
+// listenAt is where to listen: --listen, on the port that was kept unless it names one.
+func (s *seedRun) listenAt(kept *keptTicket) string {
+	if kept == nil || kept.port == 0 {
+		return s.flags.listen
 	}
+	return onPort(s.flags.listen, kept.port)
+}
+
+// tryListen finds out before the hashing whether we can listen. It gives the port up again: who connected meanwhile would take
+// the silence for a wrong key.
+func (s *seedRun) tryListen(kept *keptTicket) error {
+	listen := s.listenAt(kept)
+	p, err := port.Listen(s.app.ctx, port.Config{Listen: listen})
+	if err == nil {
+		return p.Close()
+	}
+	if errors.Is(err, port.ErrTaken) && listen != s.flags.listen {
+		return nil // the port is kept for the same content only; its hashes are in the cache, so that makeTicket tells soon
+	}
+	return err
+}
+
+// nameAddresses completes the ticket and keeps it.
+func (s *seedRun) nameAddresses(bound *port.Port, kept *keptTicket) error {
+	f, at := s.flags, bound.Addr()
+	s.ticket.Addrs = s.addresses(at)
 	sameKey := kept != nil && (kept.ticket.Key != nil) == (s.ticket.Key != nil)
 	if sameKey && len(f.advertise) == 0 && kept.port == at.Port() {
 		s.ticket = kept.ticket // to the letter, so that tickets given out stay the same
@@ -89,31 +105,21 @@ func (s *seedRun) nameAddresses(bound *port.Port, kept *keptTicket) (err error) 
 }
 
 // addresses are those of the ticket: --advertise, the one we listen on, or what the interfaces say.
-func (s *seedRun) addresses(at netip.AddrPort) ([]netip.AddrPort, error) {
+func (s *seedRun) addresses(at netip.AddrPort) []netip.AddrPort {
 	switch {
-	case len(s.flags.advertise) > 0:
-		list, err := resolveAll(s.app.ctx, s.flags.advertise)
-		return list[:min(len(list), maxAddrs)], err
+	case len(s.advertise) > 0:
+		return s.advertise[:min(len(s.advertise), maxAddrs)]
 	case at.Addr().IsValid() && !at.Addr().IsUnspecified():
-		return []netip.AddrPort{netip.AddrPortFrom(at.Addr().Unmap(), at.Port())}, nil
+		return []netip.AddrPort{netip.AddrPortFrom(at.Addr().Unmap(), at.Port())}
 	}
-	return withPort(ownAddrs(at.Addr().Is4()), at.Port()), nil
+	return withPort(ownAddrs(at.Addr().Is4()), at.Port())
 }
 
 // onPort is listen with the port that a restarted swarm keeps; a port that was named wins.
 func onPort(listen string, p uint16) string {
-	if _, err := strconv.ParseUint(listen, 10, 16); err == nil {
-		return listen // only a port
-	}
-	host, named, err := splitAddress(listen)
-	switch {
-	case err != nil:
-		host = listen // only a host
-	case named != 0:
+	host, _, named, err := port.SplitListen(listen)
+	if err != nil || named {
 		return listen
-	}
-	if n := len(host); n > 1 && host[0] == '[' && host[n-1] == ']' {
-		host = host[1 : n-1]
 	}
 	return net.JoinHostPort(host, strconv.Itoa(int(p)))
 }

@@ -20,7 +20,7 @@ func sampleSurvey() survey {
 		return wire.LedgerRow{Member: host + "-00000001", Host: host, Source: "10.0.0.1", Target: "/t/big", State: state, Millis: ms, Bytes: 100}
 	}
 	failed := ledger("n6", "failed", 3000)
-	failed.Code, failed.Reason = 7, "no space\nleft"
+	failed.Code, failed.Reason, failed.Bytes = 7, "no space\nleft", 1<<19
 	lost := ledger("n7", "lost", 2500)
 	lost.Code = 6
 	back := ledger("n8", "lost", 100)
@@ -65,11 +65,11 @@ swarm 3fba5250 1.0 MiB  2/10 hosts done  6 under way  1 failed  1 lost  total 2.
 seed seed[1-2] up 1.0 KiB/s  sent 1.50 copies  rarest block 3 copies (#5)
 HOST  STATE     DONE  RATE       TIME  NOTE
 ----------------------------------------------------------
-n6    failed    0%    -          3s    exit 7 no space\nleft
+n6    failed    50%   -          3s    exit 7 no space\nleft
 n7    lost      0%    -          3s    exit 6
 n4    manifest  0%    0 B/s      -
-n9    begun     0%    0 B/s      -     doesn't answer from here
 ns    silent    0%    0 B/s      -     doesn't answer from here
+n9    begun     0%    0 B/s      -     doesn't answer from here
 n3    getting   25%   2.0 KiB/s  -
 n5    getting   50%   0 B/s      -     no peer
 n8    checking  75%   0 B/s      -
@@ -110,11 +110,11 @@ func TestStatusTSVAndLine(t *testing.T) {
 	m := mergeSurvey(blocks.Sum([]byte("content")), sampleSurvey())
 	want := strings.Join([]string{
 		"HOST\tSTATE\tDONE\tRATE\tBYTES\tSECONDS\tCODE\tNOTE",
-		"n6\tfailed\t0.000\t0\t100\t3.000\t7\tno space\\nleft",
+		"n6\tfailed\t0.500\t0\t524288\t3.000\t7\tno space\\nleft",
 		"n7\tlost\t0.000\t0\t100\t2.500\t6\t",
 		"n4\tmanifest\t0.000\t0\t0\t0.000\t0\t",
-		"n9\tbegun\t0.000\t0\t100\t0.000\t0\tdoesn't answer from here",
 		"ns\tsilent\t0.000\t0\t0\t0.000\t0\tdoesn't answer from here",
+		"n9\tbegun\t0.000\t0\t100\t0.000\t0\tdoesn't answer from here",
 		"n3\tgetting\t0.250\t2048\t262144\t0.000\t0\t",
 		"n5\tgetting\t0.500\t0\t0\t0.000\t0\tno peer",
 		"n8\tchecking\t0.750\t0\t0\t0.000\t0\t",

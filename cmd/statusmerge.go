@@ -132,6 +132,9 @@ func (m *statusMessage) finish(c *blocks.Content, sent uint64) {
 	}
 	for i := range m.Hosts {
 		h := &m.Hosts[i]
+		if h.Address == "" && !h.complete() { // how far it was when it ended
+			h.Done = min(1, float64(h.Received)/float64(max(copySize, 1)))
+		}
 		switch {
 		case h.Note != "":
 		case h.State == "silent" || h.State == "begun" && h.Address == "":

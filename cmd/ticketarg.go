@@ -59,6 +59,9 @@ func (a *app) ticket(word string) (seed.Ticket, error) {
 	if _, statErr := os.Lstat(word); from == "" && statErr == nil {
 		return t, usagef("if it holds a ticket, write @"+quoteName(word), "%s is a file, not a ticket", quoteName(word))
 	}
+	if strings.Contains(strings.ToLower(text), "p2pcp1") {
+		return t, err // cut or damaged: what the table of exit codes says of that helps more
+	}
 	return t, usagef(ticketHint, "%w", err)
 }
 

@@ -1,7 +1,11 @@
 package cmd
 
 import (
+	"errors"
+	"io/fs"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -40,7 +44,7 @@ func newVerifyCmd(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.verify(content, args[1])
+			return a.verify(content, args[1], f.again(args[0]))
 		},
 	}
 	f.register(c)
@@ -67,15 +71,18 @@ type verifyMessage struct {
 	Seconds float64 `json:"seconds"`
 }
 
-// verify compares path with the content and says what differs.
-func (a *app) verify(c *blocks.Content, path string) error {
+// verify compares path with the content and says what differs. get is the command that fetches it, to be told.
+func (a *app) verify(c *blocks.Content, path, get string) error {
 	begun := time.Now()
 	target, err := verifyTarget(path)
 	if err != nil {
 		return err
 	}
-	list, err := a.differences(c, target)
-	if err != nil {
+	var list []blocks.Difference
+	inside := contentInside(c.Manifest(), target)
+	if inside {
+		list = []blocks.Difference{{Kind: blocks.Differs}}
+	} else if list, err = a.differences(c, target); err != nil {
 		return err
 	}
 	root := rootOf(c)
@@ -106,14 +113,54 @@ func (a *app) verify(c *blocks.Content, path string) error {
 			return err
 		}
 	}
-	if m.OK {
+	switch {
+	case m.OK:
 		return nil
+	case inside:
+		return exitf(exitIntegrity, "did you mean "+shellWord(filepath.Join(path, c.Manifest().Name))+"?",
+			"%s is not what the ticket names, but a directory around it", quoteName(path))
+	case list[0] == blocks.Difference{Kind: blocks.Missing}:
+		return exitf(exitIntegrity, "to fetch it: "+get+" -o "+shellWord(target), "there is no %s", quoteArg(path))
 	}
-	hint := "'p2pcp get --checksum --force' mends it"
-	if m.Extra > 0 {
-		hint = "'p2pcp get --checksum --force --delete' mends it"
+	if !strings.HasSuffix(path, "/") {
+		target = path // as it was written; with a slash get would put it inside
 	}
-	return exitf(exitIntegrity, hint, "%s is not what the ticket names: %s", quoteName(path), m.words())
+	return exitf(exitIntegrity, m.mend(get+" -o "+shellWord(target)), "%s is not what the ticket names: %s", quoteName(path), m.words())
+}
+
+// contentInside tells whether target is not the content but a directory that it would lie in: any for a file; for a directory one
+// that has its name in it, and nothing of what belongs to it.
+func contentInside(m *blocks.Manifest, target string) bool {
+	has := func(name string) bool {
+		_, err := os.Lstat(filepath.Join(target, name))
+		return err == nil
+	}
+	if info, err := os.Stat(target); err != nil || !info.IsDir() {
+		return false
+	}
+	if m.Entries[0].Kind != blocks.Dir {
+		return true
+	}
+	return has(m.Name) && !slices.ContainsFunc(m.Entries, func(e blocks.Entry) bool {
+		return e.Path != "" && !strings.Contains(e.Path, "/") && has(filepath.FromSlash(e.Path))
+	})
+}
+
+// mend says how to make it right by a get to the same place, and what that removes.
+func (m *verifyMessage) mend(get string) string {
+	if m.Differs+m.Missing > 0 {
+		get += " --force"
+	}
+	if m.Differs > 0 {
+		get += " --checksum" // what differs may have the right size and time
+	}
+	switch {
+	case m.Extra == 0:
+		return "to replace what differs: " + get
+	case m.Differs+m.Missing == 0:
+		return "to remove what is extra: " + get + " --delete"
+	}
+	return "to replace what differs and remove what is extra: " + get + " --delete"
 }
 
 // words counts what differs.
@@ -138,10 +185,12 @@ func verifyTarget(path string) (string, error) {
 	target := path
 	if strings.HasSuffix(path, "/") {
 		real, err := filepath.EvalSymlinks(path)
-		if err != nil {
+		switch {
+		case err == nil:
+			target = real
+		case !errors.Is(err, fs.ErrNotExist):
 			return "", err
 		}
-		target = real
 	}
 	return filepath.Abs(target)
 }

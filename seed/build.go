@@ -25,8 +25,8 @@ type Options struct {
 
 // Build walks and hashes paths and returns what is to be seeded. One file or directory is sent as it is, several paths go
 // into one directory; a symlink among paths means what it points to, symlinks below are kept as links. What can't be read or
-// would be refused by receivers is an error (ErrUnreadable, ErrRefused) before anything is hashed. A file that changes while it is
-// hashed is a *ChangedError. Other errors: ErrEmpty, ErrPattern, ctx's.
+// would be refused by receivers is an error (ErrMissing, ErrUnreadable, ErrRefused) before anything is hashed. A file that changes
+// while it is hashed is a *ChangedError. Other errors: ErrSameName, ErrEmpty, ErrPattern, ctx's.
 func Build(ctx context.Context, paths []string, o Options) (*Source, error) {
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)

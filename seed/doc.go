@@ -7,7 +7,7 @@
 // result of one (host, target).
 //
 // Invariants: nothing here writes to what is seeded or follows a symlink inside it; a Block is read only from files whose stamp is
-// the one that was hashed, before and after the read; the cache may lose everything at any time and can't make a Root wrong
+// the one that was hashed, before and after the read, or is hashed anew; the cache may lose everything at any time and can't make a Root wrong
 // unless the clock or a file's change time were set back.
 //
 // Goroutines: Build starts its hashers and waits for them. Nothing else here starts any.

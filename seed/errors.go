@@ -11,8 +11,12 @@ import (
 var (
 	// ErrChanged: a source file is no longer what was hashed; *ChangedError names it.
 	ErrChanged = errors.New("source changed")
-	// ErrUnreadable: a path to be seeded is missing or can't be read.
+	// ErrUnreadable: a path to be seeded can't be read.
 	ErrUnreadable = errors.New("cannot read")
+	// ErrMissing: a path that was named isn't there.
+	ErrMissing = errors.New("there is no")
+	// ErrSameName: two of the paths that were named would have one name.
+	ErrSameName = errors.New("would both be called")
 	// ErrRefused: a path that receivers would refuse: an unsafe name, a symlink that leaves what is sent, a collision.
 	ErrRefused = errors.New("cannot be sent")
 	// ErrEmpty: nothing is left to be sent.

@@ -2,8 +2,11 @@ package seed
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -46,7 +49,7 @@ func newOrigins(paths []string, name string) (origins, error) {
 			break
 		}
 		if other, ok := given[base]; ok {
-			return o, fmt.Errorf("%q and %q %w together: both would be called %q", other, p, ErrRefused, base)
+			return o, fmt.Errorf("%q and %q %w %q", other, p, ErrSameName, base)
 		}
 		given[base], o.many[base] = p, abs
 	}
@@ -69,6 +72,12 @@ func resolve(p string) (base, abs string, err error) {
 		return "", "", fmt.Errorf("%w %q: %w", ErrUnreadable, p, err)
 	}
 	abs, err = filepath.EvalSymlinks(named)
+	if errors.Is(err, fs.ErrNotExist) {
+		if link, linkErr := os.Readlink(named); linkErr == nil {
+			return "", "", fmt.Errorf("%w %q, where %q leads", ErrMissing, link, p)
+		}
+		return "", "", fmt.Errorf("%w %q", ErrMissing, p)
+	}
 	if err != nil {
 		return "", "", fmt.Errorf("%w %q: %w", ErrUnreadable, p, cause(err))
 	}

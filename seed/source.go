@@ -22,7 +22,7 @@ type Source struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	changed map[int]bool // Entries that are no longer what was hashed
+	changed map[int]bool // Entries that are no longer what was hashed, in part at least
 }
 
 func newSource(c *blocks.Content, from origins, stamps []stamp) *Source {
@@ -40,18 +40,37 @@ func newSource(c *blocks.Content, from origins, stamps []stamp) *Source {
 // Content is the sealed Content.
 func (s *Source) Content() *blocks.Content { return s.content }
 
-// ReadBlock fills p with a Block's bytes from offset on. *ChangedError if a file that they lie in is no longer what was hashed:
-// other size, time or inode before or after the read, another file or none under its path. That file stays refused from then on
-// (Changed), even if it is put back. ErrUnreadable for other trouble with a file; any error if the range isn't inside Block i.
+// ReadBlock fills p with a Block's bytes from offset on. A file that is no longer what was hashed, by its size, time or inode before
+// or after the read, is Changed from then on, even if it is put back: what is read of it has to match the hash, all of the Block
+// each time. *ChangedError where it doesn't. ErrUnreadable for other trouble with a file; any error if the range isn't inside
+// Block i.
 func (s *Source) ReadBlock(i blocks.Index, offset uint32, p []byte) error {
 	var few [8]blocks.Slice
 	parts := s.layout.Slices(few[:0], i)
 	if len(parts) == 0 {
 		return s.content.ReadManifest(i, offset, p)
 	}
-	if uint64(offset)+uint64(len(p)) > uint64(s.layout.Len(i)) {
-		return fmt.Errorf("read block %d: [%d, +%d) is not inside its %d bytes", i, offset, len(p), s.layout.Len(i))
+	size := s.layout.Len(i)
+	if uint64(offset)+uint64(len(p)) > uint64(size) {
+		return fmt.Errorf("read block %d: [%d, +%d) is not inside its %d bytes", i, offset, len(p), size)
 	}
+	err := s.readParts(parts, offset, p, s.readFile)
+	if !errors.Is(err, ErrChanged) {
+		return err
+	}
+	whole := make([]byte, size)
+	if err := s.readParts(parts, 0, whole, s.readSuspect); err != nil {
+		return err
+	}
+	if !s.content.Check(i, whole) {
+		return s.blame(parts, whole)
+	}
+	copy(p, whole[offset:])
+	return nil
+}
+
+// readParts fills p with the bytes of parts from offset on, by way of read.
+func (s *Source) readParts(parts []blocks.Slice, offset uint32, p []byte, read func(entry int, offset uint64, p []byte) error) error {
 	for _, part := range parts {
 		if len(p) == 0 {
 			break
@@ -61,7 +80,7 @@ func (s *Source) ReadBlock(i blocks.Index, offset uint32, p []byte) error {
 			continue
 		}
 		n := min(int(part.Length-offset), len(p))
-		if err := s.readFile(part.Entry, part.Offset+uint64(offset), p[:n]); err != nil {
+		if err := read(part.Entry, part.Offset+uint64(offset), p[:n]); err != nil {
 			return err
 		}
 		p, offset = p[n:], 0
@@ -69,7 +88,7 @@ func (s *Source) ReadBlock(i blocks.Index, offset uint32, p []byte) error {
 	return nil
 }
 
-// readFile fills p from one file.
+// readFile fills p from one file that is as it was hashed.
 func (s *Source) readFile(entry int, offset uint64, p []byte) (err error) {
 	path := s.path(entry)
 	if s.isChanged(entry) {
@@ -100,6 +119,22 @@ func (s *Source) readFile(entry int, offset uint64, p []byte) (err error) {
 	}
 	if !got.same(want) {
 		return s.note(entry, &ChangedError{Path: path})
+	}
+	return nil
+}
+
+// readSuspect fills p from whatever lies under a file's path by now. What comes must match the hash.
+func (s *Source) readSuspect(entry int, offset uint64, p []byte) error {
+	path := s.path(entry)
+	f, err := openPlain(path)
+	if err != nil {
+		return s.note(entry, err)
+	}
+	defer f.Close()
+	if _, err := f.ReadAt(p, int64(offset)); errors.Is(err, io.EOF) {
+		return s.note(entry, &ChangedError{Path: path})
+	} else if err != nil {
+		return unreadable(path, cause(err))
 	}
 	return nil
 }
@@ -136,18 +171,20 @@ func (s *Source) Recheck(i blocks.Index) error {
 	if len(parts) == 0 {
 		return fmt.Errorf("recheck block %d: the manifest in memory is damaged", i)
 	}
-	var first error
+	return s.blame(parts, p)
+}
+
+// blame notes the files whose part of a wrong Block p is wrong, and names the first.
+func (s *Source) blame(parts []blocks.Slice, p []byte) error {
+	var wrong []error
 	for _, part := range parts {
 		bytes := p[:part.Length]
 		p = p[part.Length:]
 		if e := s.entries[part.Entry]; len(parts) == 1 || blocks.Sum(bytes) != e.Root {
-			err := s.note(part.Entry, &ChangedError{Path: s.path(part.Entry)})
-			if first == nil {
-				first = err
-			}
+			wrong = append(wrong, s.note(part.Entry, &ChangedError{Path: s.path(part.Entry)}))
 		}
 	}
-	return first
+	return wrong[0]
 }
 
 // Changed lists the originals that are no longer what was hashed, as far as they were read since; sorted.

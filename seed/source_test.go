@@ -18,7 +18,7 @@ import (
 	"p2pcp/blocks"
 )
 
-// changes are ways in which an original can change while it is seeded.
+// changes are ways in which an original can change while it is seeded. Two of them leave what was hashed intact.
 func changes() map[string]func(path string) error {
 	return map[string]func(path string) error{
 		"append": func(path string) error {
@@ -48,6 +48,7 @@ func changes() map[string]func(path string) error {
 }
 
 func TestChangedOriginalIsRefusedAndNamed(t *testing.T) {
+	intactAfter := map[string]bool{"append": true, "touch": true}
 	for how, change := range changes() {
 		for _, size := range []int{1000, 200_000} {
 			for _, warm := range []bool{false, true} {
@@ -61,15 +62,12 @@ func TestChangedOriginalIsRefusedAndNamed(t *testing.T) {
 						must(t, readWhole(s, victim))
 					}
 					must(t, change(path))
-					for range 2 {
-						err := readWhole(s, victim)
+					for _, read := range []func(*Source, blocks.Index) error{readWhole, readWhole, (*Source).Recheck} {
+						err := read(s, victim)
 						var changed *ChangedError
-						if !errors.As(err, &changed) || changed.Path != path {
+						if named := errors.As(err, &changed) && changed.Path == path; intactAfter[how] != (err == nil) || !named && err != nil {
 							t.Fatalf("%v", err)
 						}
-					}
-					if err := s.Recheck(victim); !errors.Is(err, ErrChanged) {
-						t.Errorf("recheck: %v", err)
 					}
 					must(t, readWhole(s, intact))
 					if got := s.Changed(); !slices.Equal(got, []string{path}) {
@@ -78,6 +76,36 @@ func TestChangedOriginalIsRefusedAndNamed(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// One byte of a large file changes: what is asked of it in any part is right, or refused; and only one Block is.
+func TestOnlyTheChangedBlockIsRefused(t *testing.T) {
+	was := noise(1, 4<<20)
+	path := put(t, filepath.Join(t.TempDir(), "f"), was)
+	s := build(t, Options{}, path)
+	is := bytes.Clone(was)
+	is[3_000_000]++
+	must(t, os.WriteFile(path, is, 0o644))
+	must(t, os.Chtimes(path, time.Time{}, time.Unix(1e9, 0))) // seen by every clock
+	header := s.Content().Header()
+	refused := 0
+	for i := blocks.Index(header.ManifestBlocks()); uint32(i) < header.Blocks; i++ {
+		at := int(uint32(i)-header.ManifestBlocks()) * int(header.BlockSize)
+		part := make([]byte, 5000)
+		err := s.ReadBlock(i, 700, part)
+		switch {
+		case errors.Is(err, ErrChanged) && errors.Is(readWhole(s, i), ErrChanged):
+			refused++
+			if at/int(header.BlockSize) != 3_000_000/int(header.BlockSize) {
+				t.Errorf("block %d is refused", i)
+			}
+		case err != nil || !bytes.Equal(part, was[at+700:][:5000]):
+			t.Errorf("block %d: %v", i, err)
+		}
+	}
+	if refused != 1 || !slices.Equal(s.Changed(), []string{path}) {
+		t.Errorf("%d blocks are refused, changed %q", refused, s.Changed())
 	}
 }
 

@@ -75,9 +75,26 @@ func statPath(path string) (stamp, error) {
 	return stampOf(&st), nil
 }
 
-// openStamped opens a regular file without following a last symlink or waiting for a fifo's writer, and makes sure that it is
-// the one that was walked. *ChangedError if it is not, or no longer can be opened at all.
+// openStamped is openPlain of the file that was walked, as it was. *ChangedError if it is another.
 func openStamped(path string, want stamp) (*os.File, error) {
+	f, err := openPlain(path)
+	if err != nil {
+		return nil, err
+	}
+	got, err := statFile(f)
+	if err == nil && !got.same(want) {
+		err = &ChangedError{Path: path}
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// openPlain opens what was a regular file when it was walked, without following a last symlink or waiting for a fifo's writer.
+// *ChangedError if it is none any more, or no longer can be opened at all.
+func openPlain(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
 		if isGone(err) {
@@ -85,8 +102,8 @@ func openStamped(path string, want stamp) (*os.File, error) {
 		}
 		return nil, unreadable(path, cause(err))
 	}
-	got, err := statFile(f)
-	if err == nil && !got.same(want) {
+	st, err := f.Stat()
+	if err == nil && !st.Mode().IsRegular() {
 		err = &ChangedError{Path: path}
 	}
 	if err != nil {

@@ -14,6 +14,8 @@ var (
 	ErrVersion = errors.New("another protocol version")
 	// ErrTaken: a port is in use by another process; a *TakenError names it.
 	ErrTaken = errors.New("port is taken")
+	// ErrListen: this host has no such address, or doesn't let us listen there.
+	ErrListen = errors.New("cannot listen")
 )
 
 // VersionError names both versions; errors.Is(err, ErrVersion).

@@ -86,20 +86,20 @@ func message3(s *Secrets, m1 [size1]byte, m2 [size2]byte) [size3]byte {
 	return s.mac(confirmPrefix, m1[:], m2[:])
 }
 
-// Handshake runs the dialer's side on a connection. The caller sets a deadline before and clears it after, and closes conn
+// handshake runs the dialer's side on a connection. The caller sets a deadline before and clears it after, and closes conn
 // on an error: ErrSilent when it closed, timed out or was answered by one who doesn't know the secret, a *VersionError
 // when the other side speaks another version.
-func Handshake(conn net.Conn, s Secrets, kind Kind) error {
-	return handshake(conn, &s, kind, newNonce())
-}
-
 func handshake(conn net.Conn, s *Secrets, kind Kind, n nonce) error {
 	m1 := message1(s, version, kind, n)
 	if _, err := conn.Write(m1[:]); err != nil {
 		return fmt.Errorf("%w: %w", ErrSilent, err)
 	}
 	var m2 [size2]byte
-	if _, err := io.ReadFull(conn, m2[:]); err != nil {
+	_, err := io.ReadFull(conn, m2[:])
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return ErrSilent
+	case err != nil:
 		return fmt.Errorf("%w: %w", ErrSilent, err)
 	}
 	if !right(m2[20:], s.mac(listenPrefix, m1[:], m2[:20])) {

@@ -24,6 +24,11 @@ func (c *script) Write(b []byte) (int, error)     { return c.out.Write(b) }
 func (c *script) SetDeadline(time.Time) error     { return nil }
 func (c *script) SetReadDeadline(time.Time) error { return nil }
 
+// Handshake is a dialer's handshake with a nonce of its own.
+func Handshake(conn net.Conn, s Secrets, kind Kind) error {
+	return handshake(conn, &s, kind, newNonce())
+}
+
 // flips gives every copy of m with one bit flipped.
 func flips(m []byte) (all [][]byte) {
 	for i := range 8 * len(m) {

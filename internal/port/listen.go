@@ -54,11 +54,11 @@ type datagrams interface {
 }
 
 // Listen binds TCP and UDP to one number and starts nothing. A named port that is in use gives a *TakenError, and so does
-// a range without a free port.
+// a range without a free port. Other errors: ErrListen, SplitListen's.
 func Listen(ctx context.Context, cfg Config) (*Port, error) {
-	host, number, named, err := splitListen(cfg.Listen)
+	host, number, named, err := SplitListen(cfg.Listen)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("listen address %q: %w", cfg.Listen, err)
 	}
 	at, err := resolve(ctx, host)
 	if err != nil {
@@ -75,7 +75,7 @@ func Listen(ctx context.Context, cfg Config) (*Port, error) {
 		tcp, udp, err = at.bind(ctx, number)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("listen: %w", err)
+		return nil, err
 	}
 	if cfg.HalfOpen <= 0 {
 		cfg.HalfOpen = defaultHalfOpen
@@ -84,8 +84,8 @@ func Listen(ctx context.Context, cfg Config) (*Port, error) {
 	return &Port{tcp: tcp, udp: udp, gate: g, pings: newEcho(g.find)}, nil
 }
 
-// splitListen reads Config.Listen. named tells that a port was given.
-func splitListen(listen string) (host string, number uint16, named bool, err error) {
+// SplitListen reads Config.Listen. named tells that a port was given. The error says what is malformed.
+func SplitListen(listen string) (host string, number uint16, named bool, err error) {
 	if listen == "" {
 		return "", 0, false, nil
 	}
@@ -98,14 +98,14 @@ func splitListen(listen string) (host string, number uint16, named bool, err err
 	host, digits := "", listen
 	if strings.Contains(listen, ":") {
 		if host, digits, err = net.SplitHostPort(listen); err != nil {
-			return "", 0, false, fmt.Errorf("listen address %q: %w", listen, err)
+			return "", 0, false, errors.New("not HOST:PORT (an IPv6 address stands in brackets)")
 		}
 	} else if strings.Trim(listen, "0123456789") != "" {
 		return listen, 0, false, nil
 	}
 	v, err := strconv.ParseUint(digits, 10, 16)
 	if err != nil {
-		return "", 0, false, fmt.Errorf("listen address %q: port must be 0 to 65535", listen)
+		return "", 0, false, fmt.Errorf("port %q is not a number up to 65535", digits)
 	}
 	return host, uint16(v), true, nil
 }
@@ -122,7 +122,7 @@ func resolve(ctx context.Context, host string) (place, error) {
 	if err != nil {
 		found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 		if err != nil {
-			return place{}, fmt.Errorf("look up listen address: %w", err)
+			return place{}, fmt.Errorf("%w on %q: %w", ErrListen, host, err)
 		}
 		addr = found[0]
 	}
@@ -143,7 +143,7 @@ func (at place) bind(ctx context.Context, number uint16) (net.Listener, *net.UDP
 	lc.SetMultipathTCP(false) // its sockets lack TCP options that sessions set
 	tcp, err := lc.Listen(ctx, "tcp"+at.family, net.JoinHostPort(at.host, strconv.Itoa(int(number))))
 	if err != nil {
-		return nil, nil, bindError("tcp", number, err)
+		return nil, nil, at.bindError("tcp", number, err)
 	}
 	if number == 0 {
 		number = tcp.Addr().(*net.TCPAddr).AddrPort().Port()
@@ -151,16 +151,20 @@ func (at place) bind(ctx context.Context, number uint16) (net.Listener, *net.UDP
 	udp, err := lc.ListenPacket(ctx, "udp"+at.family, net.JoinHostPort(at.host, strconv.Itoa(int(number))))
 	if err != nil {
 		_ = tcp.Close()
-		return nil, nil, bindError("udp", number, err)
+		return nil, nil, at.bindError("udp", number, err)
 	}
 	return tcp, udp.(*net.UDPConn), nil
 }
 
-func bindError(protocol string, number uint16, err error) error {
+func (at place) bindError(protocol string, number uint16, err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return &TakenError{Protocol: protocol, First: number, Last: number}
 	}
-	return err
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		err = errno // net's words around it name the address once more
+	}
+	return fmt.Errorf("%w on %s: %w", ErrListen, net.JoinHostPort(at.host, strconv.Itoa(int(number))), err)
 }
 
 // numbers gives first to last, or last to first.

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -29,13 +31,13 @@ func TestSplitListen(t *testing.T) {
 		"[::1]:9":         {"::1", 9, true},
 		"fe80::1%eth0":    {"fe80::1%eth0", 0, false},
 	} {
-		host, number, named, err := splitListen(in)
+		host, number, named, err := SplitListen(in)
 		if err != nil || host != want.host || number != want.number || named != want.named {
 			t.Errorf("%q: %q %d %v %v", in, host, number, named, err)
 		}
 	}
 	for _, in := range []string{":", "host:", "host:x", ":65536", "99999", ":-1", "a:b:c", "[::1]:", "[::1]x:1"} {
-		if _, _, _, err := splitListen(in); err == nil {
+		if _, _, _, err := SplitListen(in); err == nil {
 			t.Errorf("%q is taken", in)
 		}
 	}
@@ -48,6 +50,21 @@ func TestResolve(t *testing.T) {
 	} {
 		if got, err := resolve(t.Context(), host); err != nil || got != want {
 			t.Errorf("%q: %+v, %v", host, got, err)
+		}
+	}
+}
+
+// 192.0.2.0/24 is for documentation: no host has it.
+func TestListenElsewhere(t *testing.T) {
+	at7700 := "cannot listen on 192.0.2.1:7700: " + syscall.EADDRNOTAVAIL.Error()
+	for listen, want := range map[string]string{
+		"192.0.2.1:7700":    at7700,
+		"192.0.2.1":         at7700,
+		"host.invalid:7700": `cannot listen on "host.invalid": lookup host.invalid`,
+	} {
+		_, err := Listen(t.Context(), Config{Listen: listen})
+		if !errors.Is(err, ErrListen) || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: %v", listen, err)
 		}
 	}
 }

@@ -159,23 +159,6 @@ func (f *Bitfield) Equal(g *Bitfield) bool {
 	return f.n == g.n && f.count == g.count && slices.Equal(f.words, g.words)
 }
 
-// ContainsAll tells whether every member of g is a member of f.
-func (f *Bitfield) ContainsAll(g *Bitfield) bool {
-	if g.count > f.count {
-		return false
-	}
-	for i, w := range g.words {
-		var own uint64
-		if i < len(f.words) {
-			own = f.words[i]
-		}
-		if w&^own != 0 {
-			return false
-		}
-	}
-	return true
-}
-
 // Spans returns the members as maximal runs, increasing.
 func (f *Bitfield) Spans() []Span {
 	var spans []Span

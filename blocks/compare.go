@@ -33,18 +33,27 @@ type Compare struct {
 // hashes all. Special files and symlinks are compared without following. Files are hashed by up to GOMAXPROCS workers, from
 // which progress (may be nil) is called with the bytes hashed so far.
 func CompareTarget(ctx context.Context, m *Manifest, target string, checksum bool, progress func(bytes uint64)) (Compare, error) {
-	cmp := comparer{manifest: m, checksum: checksum, progress: progress, name: filepath.Base(target)}
-	res, err := cmp.run(ctx, filepath.Clean(target))
-	if err != nil {
-		return Compare{}, fmt.Errorf("compare %q: %w", target, err)
+	for tries := compareTries; ; tries-- {
+		cmp := comparer{manifest: m, checksum: checksum, progress: progress, name: filepath.Base(target)}
+		res, err := cmp.run(ctx, filepath.Clean(target))
+		if !res.Same && ctx.Err() == nil && tries > 1 && cmp.replaced(target) {
+			continue
+		}
+		if err != nil {
+			return Compare{}, fmt.Errorf("compare %q: %w", target, err)
+		}
+		return res, nil
 	}
-	return res, nil
 }
+
+// compareTries bounds how often a target is looked at that others replace meanwhile: gets without locks do so, once each.
+const compareTries = 8
 
 // comparer is one CompareTarget.
 type comparer struct {
 	manifest *Manifest
-	name     string // of the target
+	name     string      // of the target
+	top      fs.FileInfo // the target as it was found; nil if it wasn't
 	checksum bool
 	progress func(uint64)
 	hashed   atomic.Uint64 // bytes
@@ -81,6 +90,7 @@ func (c *comparer) run(ctx context.Context, target string) (Compare, error) {
 	if err != nil {
 		return Compare{}, err
 	}
+	c.top = top
 	entries := c.manifest.Entries
 	c.state = make([]verdict, len(entries))
 	c.state[0] = c.look(&entries[0], top, func() (string, error) { return parent.Readlink(c.name) })
@@ -100,6 +110,15 @@ func (c *comparer) run(ctx context.Context, target string) (Compare, error) {
 		return Compare{}, err
 	}
 	return c.result(), nil
+}
+
+// replaced tells whether what was compared isn't the target any more.
+func (c *comparer) replaced(target string) bool {
+	if c.top == nil {
+		return false
+	}
+	now, err := os.Lstat(target)
+	return err != nil || !os.SameFile(c.top, now)
 }
 
 // walk looks at everything in a directory.

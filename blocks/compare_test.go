@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -189,5 +191,32 @@ func TestHashReader(t *testing.T) {
 	cancel()
 	if _, _, err := hashReader(ctx, bytes.NewReader(nil), nil, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
+	}
+}
+
+// TestCompareTargetThatIsReplaced: where there are no locks another get may put its version in place, and remove the one that is
+// being looked at.
+func TestCompareTargetThatIsReplaced(t *testing.T) {
+	files := map[string][]byte{}
+	for n := range 200 {
+		files[fmt.Sprintf("d%d/f%d", n%20, n)] = noise(100, byte(n))
+	}
+	from := sampleOf(t, files, nil, nil)
+	dir := t.TempDir()
+	target, fresh := filepath.Join(dir, "target"), filepath.Join(dir, "fresh")
+	for _, name := range []string{target, fresh} {
+		startGet(t, from, StoreConfig{Target: name}).finish()
+	}
+	var once sync.Once
+	got, err := CompareTarget(t.Context(), from.content.Manifest(), target, true, func(uint64) {
+		once.Do(func() {
+			old := filepath.Join(dir, "old")
+			if err := errors.Join(os.Rename(target, old), os.Rename(fresh, target), os.RemoveAll(old)); err != nil {
+				t.Error(err)
+			}
+		})
+	})
+	if err != nil || !got.Same {
+		t.Errorf("%+v, %v", got, err)
 	}
 }

@@ -169,26 +169,6 @@ func (c *Content) ManifestBytes() []byte {
 	return c.manifest
 }
 
-// LoadManifest takes the whole Manifest from somewhere untrusted, such as a journal: hashed against the Root and kept, not
-// copied, with all nodes. Errors wrap ErrBadBlock.
-func (c *Content) LoadManifest(b []byte) error {
-	tree, _, err := BuildTree(bytes.NewReader(b), c.header.ManifestSize, c.header.BlockSize, nil)
-	if err != nil {
-		return fmt.Errorf("load the manifest: %w: %w", ErrBadBlock, err)
-	}
-	if tree.Root() != c.header.ManifestRoot {
-		return fmt.Errorf("load the manifest: %w", ErrBadBlock)
-	}
-	c.tree.LoadNodes(tree.AppendNodes(nil))
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.have.Count() < c.have.Len() {
-		c.manifest = b
-		c.have.SetSpan(Span{Count: c.have.Len()})
-	}
-	return nil
-}
-
 // Open parses the complete Manifest and makes Layout and Trees; done before, it does nothing. Errors of a Manifest that must
 // not be followed wrap ErrManifest.
 func (c *Content) Open() error {

@@ -28,21 +28,31 @@ func TestReadManifest(t *testing.T) {
 	}
 }
 
-func TestLoadManifest(t *testing.T) {
-	w := newWorld(t)
-	r := NewContent(w.Header())
-	bad := bytes.Clone(w.bytes)
-	bad[len(bad)-1] ^= 1
-	for _, b := range [][]byte{nil, bad, w.bytes[1:], append(bytes.Clone(w.bytes), 0)} {
-		if err := r.LoadManifest(b); !errors.Is(err, ErrBadBlock) || r.ManifestComplete() {
-			t.Fatalf("%d wrong bytes: %v", len(b), err)
-		}
+// sendManifest gives r the Manifest that its Header names.
+func sendManifest(t testing.TB, r *Content, manifest []byte) {
+	t.Helper()
+	blockSize := r.Header().BlockSize
+	tree, _, err := BuildTree(bytes.NewReader(manifest), uint64(len(manifest)), blockSize, nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for range 2 {
-		if err := r.LoadManifest(w.bytes); err != nil {
+	i := Index(0)
+	for p := range slices.Chunk(manifest, int(blockSize)) {
+		proof, ok := tree.Proof(nil, uint32(i), 0, uint32(len(p)), p, nil)
+		if !ok {
+			t.Fatalf("no proof of manifest block %d", i)
+		}
+		if err := r.Verify(i, 0, p, proof); err != nil {
 			t.Fatal(err)
 		}
+		i++
 	}
+}
+
+func TestReceivedManifestIsServed(t *testing.T) {
+	w := newWorld(t)
+	r := NewContent(w.Header())
+	sendManifest(t, r, w.bytes)
 	if err := r.Open(); err != nil {
 		t.Fatal(err)
 	}
@@ -66,9 +76,7 @@ func TestOpenRefusesWhatTheHeaderDenies(t *testing.T) {
 		h := w.Header()
 		change(&h)
 		r := NewContent(h)
-		if err := r.LoadManifest(w.bytes); err != nil {
-			t.Fatal(err)
-		}
+		sendManifest(t, r, w.bytes)
 		if err := r.Open(); !errors.Is(err, ErrManifest) || r.Layout() != nil {
 			t.Errorf("other %s: %v", what, err)
 		}
@@ -77,9 +85,7 @@ func TestOpenRefusesWhatTheHeaderDenies(t *testing.T) {
 	h := w.Header()
 	h.ManifestSize, h.ManifestRoot = uint64(len(junk)), Sum(junk)
 	r := NewContent(h)
-	if err := r.LoadManifest(junk); err != nil {
-		t.Fatal(err)
-	}
+	sendManifest(t, r, junk)
 	if err := r.Open(); !errors.Is(err, ErrManifest) {
 		t.Errorf("junk with the right Root: %v", err)
 	}

@@ -178,26 +178,3 @@ func (j *journal) setBit(i Index, to bool) error {
 	j.bits[i/8] = now
 	return nil
 }
-
-// LoadManifest gives c the Manifest of an interrupted get of the same content, if the partial directory has it: then it needn't
-// be fetched. False if there is none that is whole and right.
-func (l *Lock) LoadManifest(c *Content) bool {
-	h := c.Header()
-	f, _, err := openRegular(l.dir, journalName, os.O_RDONLY)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	fi, err := f.Stat()
-	if err != nil || fi.Size() < journalHead+int64(h.ManifestSize) { // before memory is taken for it
-		return false
-	}
-	if !isJournalOf(f, c) {
-		return false
-	}
-	manifest := make([]byte, h.ManifestSize)
-	if readFullAt(f, manifest, journalHead) != nil {
-		return false
-	}
-	return c.LoadManifest(manifest) == nil
-}

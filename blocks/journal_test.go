@@ -9,27 +9,6 @@ import (
 	"testing"
 )
 
-func TestLoadManifestOfAnInterruptedGet(t *testing.T) {
-	from := richSample(t)
-	cfg := StoreConfig{Target: filepath.Join(t.TempDir(), "target")}
-	g := startGet(t, from, cfg)
-	g.fetch(g.lacking(rand.New(rand.NewPCG(1, 2)))[0])
-	g.s.Close()
-	l, err := LockTarget(t.Context(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Release()
-	c := NewContent(from.content.Header())
-	if !l.LoadManifest(c) || !c.ManifestComplete() {
-		t.Error("the journal's manifest isn't taken")
-	}
-	other := NewContent(singleSample(t, []byte("other")).content.Header())
-	if l.LoadManifest(other) {
-		t.Error("another content's manifest is taken")
-	}
-}
-
 func TestJournalIsNeverBelieved(t *testing.T) {
 	from := richSample(t)
 	base := t.TempDir()

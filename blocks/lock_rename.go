@@ -102,6 +102,9 @@ func (l *Lock) swap(parent *os.File) error {
 // swapInTwo leaves no target between its steps; restore mends what a crash there leaves.
 func (l *Lock) swapInTwo() error {
 	aside := path.Join(l.partial, replacedName)
+	if l.shared { // what an earlier attempt put aside and couldn't put back, since another's version was there
+		_ = l.dir.Rename(replacedName, discardedName+"-"+randomHex())
+	}
 	if err := l.parent.Rename(l.name, aside); err != nil {
 		return err
 	}

@@ -60,3 +60,33 @@ func TestRestoreAfterAnInterruptedSwap(t *testing.T) {
 		mustBeClean(t, dir, "target")
 	}
 }
+
+// TestSwapInTwoAmongOthers: without locks another get's version may get into the gap between the two steps. What we had put aside
+// then can't go back, and must not be in the way of the next attempt.
+func TestSwapInTwoAmongOthers(t *testing.T) {
+	dir := t.TempDir()
+	l := &Lock{name: "target", partial: ".target.p2pcp"}
+	var err error
+	if l.parent, err = os.OpenRoot(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.standAlone(); err != nil {
+		t.Fatal(err)
+	}
+	for round, name := range []string{"target/theirs", contentName + "/ours", replacedName + "/old"} {
+		if round > 0 {
+			name = l.partial + "/" + name
+		}
+		if err := os.MkdirAll(filepath.Join(dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.swapInTwo(); err != nil {
+		t.Fatal(err)
+	}
+	mustBeClean(t, filepath.Join(dir, "target"), "ours")
+	if err := l.release(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	mustBeClean(t, dir, "target")
+}

@@ -86,13 +86,6 @@ type Store struct {
 // holds (same path, or same size as a wanted file). Check settles each. A fresh copy.
 func (s *Store) Claims() *Bitfield { return s.claims.Clone() }
 
-// Have is the set of Blocks that are held, the Manifest's included. A fresh copy.
-func (s *Store) Have() *Bitfield {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.have.Clone()
-}
-
 // Open makes the Store under a held Lock for c (which is open): loads the journal, checks the free space (ErrNoSpace
 // wrapped with both figures), makes directories and files (holes stay holes). With an error the Lock stays the caller's.
 func (l *Lock) Open(ctx context.Context, c *Content) (*Store, error) {

@@ -41,7 +41,7 @@ func FuzzJournal(f *testing.F) {
 		}
 		g := startGet(t, from, cfg)
 		wrong := Index(g.c.Layout().SpanOf(entryOf(g.c, "large")).First) + 2
-		if g.had.Has(wrong) || g.s.Have().Has(wrong) {
+		if g.had.Has(wrong) || g.have().Has(wrong) {
 			t.Errorf("block %d is held", wrong)
 		}
 		g.finish()

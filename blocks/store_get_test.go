@@ -109,9 +109,16 @@ func (g *get) mustHold(i Index) {
 	}
 }
 
+// have is the set of Blocks that are held.
+func (g *get) have() *Bitfield {
+	g.s.mu.Lock()
+	defer g.s.mu.Unlock()
+	return g.s.have.Clone()
+}
+
 // lacking lists the Blocks that are to be fetched, in random order.
 func (g *get) lacking(rnd *rand.Rand) (list []Index) {
-	have, want := g.s.Have(), g.c.Layout().Wanted()
+	have, want := g.have(), g.c.Layout().Wanted()
 	for i, ok := want.Next(0); ok; i, ok = want.Next(i + 1) {
 		if !have.Has(i) {
 			list = append(list, i)
@@ -147,7 +154,7 @@ func (g *get) finish() {
 	if err := g.s.Place(g.t.Context()); err != nil {
 		g.t.Fatal(err)
 	}
-	have := g.s.Have()
+	have := g.have()
 	for i, ok := have.Next(Index(g.c.Header().ManifestBlocks())); ok; i, ok = have.Next(i + 1) {
 		g.mustHold(i)
 	}

@@ -86,8 +86,11 @@ type placer struct {
 }
 
 // unlock makes directories writable that an earlier Place, which met an error, had finished.
-func (p *placer) unlock(context.Context) error {
+func (p *placer) unlock(ctx context.Context) error {
 	for i := range p.entries {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if e := &p.entries[i]; e.Kind == Dir && e.Path != "" {
 			if err := makeDir(p.store.at.root, e.Path); err != nil {
 				return err

@@ -107,9 +107,7 @@ func (s *sample) block(i Index) (b []byte) {
 func (s *sample) receiver(t testing.TB) *Content {
 	t.Helper()
 	c := NewContent(s.content.Header())
-	if err := c.LoadManifest(s.content.ManifestBytes()); err != nil {
-		t.Fatal(err)
-	}
+	sendManifest(t, c, s.content.ManifestBytes())
 	if err := c.Open(); err != nil {
 		t.Fatal(err)
 	}

@@ -57,7 +57,7 @@ func TestNoSpace(t *testing.T) {
 	if err := g.s.WriteBlock(i, files.block(i)); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("write to a full disk: %v", err)
 	}
-	if g.s.Have().Has(i) {
+	if g.have().Has(i) {
 		t.Error("a block that wasn't written is held")
 	}
 	if err := os.Remove(filepath.Join(dir, "filler")); err != nil {

@@ -202,7 +202,7 @@ func TestReadBlockSlices(t *testing.T) {
 	g := startGet(t, from, StoreConfig{Target: filepath.Join(t.TempDir(), "target")})
 	g.fetch(g.lacking(rand.New(rand.NewPCG(5, 5)))...)
 	rnd := rand.New(rand.NewPCG(8, 8))
-	have := g.s.Have()
+	have := g.have()
 	for i, ok := have.Next(Index(g.c.Header().ManifestBlocks())); ok; i, ok = have.Next(i + 1) {
 		want := from.block(i)
 		for range 10 {
@@ -239,7 +239,7 @@ func TestWriteErrorMarksNothing(t *testing.T) {
 	if !errors.As(err, &at) || at.Path != "b/c" {
 		t.Errorf("error %v names no path", err)
 	}
-	if g.s.Have().Has(i) {
+	if g.have().Has(i) {
 		t.Error("a block that wasn't written is held")
 	}
 	if err := g.s.WriteBlock(i, from.block(i)[1:]); err == nil {

@@ -12,16 +12,8 @@ import (
 // cancelled context is noticed at once.
 const hashStep = 256 << 10
 
-// HashReader returns the Root of all that r gives, and its length in bytes. progress, if not nil, is called with the length of each
-// step. It ends with ctx's error, or r's.
-func HashReader(ctx context.Context, r io.Reader, progress func(n int)) (Root, uint64, error) {
-	if progress == nil {
-		progress = func(int) {}
-	}
-	return hashReader(ctx, r, make([]byte, hashStep), progress)
-}
-
-// hashReader is HashReader with a buffer of the caller's.
+// hashReader returns the Root of all that r gives, and its length in bytes. It reads by buf, and calls progress with the length of
+// each step. It ends with ctx's error, or r's.
 func hashReader(ctx context.Context, r io.Reader, buf []byte, progress func(n int)) (root Root, size uint64, err error) {
 	h := blake3.New()
 	for {

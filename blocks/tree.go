@@ -57,12 +57,6 @@ func (t *Tree) Root() Root { return t.root }
 // Size is the file's length in bytes.
 func (t *Tree) Size() uint64 { return t.size }
 
-// Blocks is the number of Blocks: 0 for an empty file.
-func (t *Tree) Blocks() uint32 { return t.blocks }
-
-// Levels is the number of levels including the top: 1 for a file of at most one Block.
-func (t *Tree) Levels() int { return t.top() + 1 }
-
 // top is the level of the Root.
 func (t *Tree) top() int {
 	if t.blocks == 0 {

@@ -54,8 +54,8 @@ func TestBuildTreeHasTheRootOfBLAKE3(t *testing.T) {
 		if want := Sum(f.p); f.tree.Root() != want || f.root != want {
 			t.Fatalf("Root %s, bao %s, want %s", f.tree.Root(), f.root, want)
 		}
-		if n := (len(f.p) + f.blockSize - 1) / f.blockSize; f.tree.Blocks() != uint32(n) || f.tree.Size() != uint64(len(f.p)) {
-			t.Fatalf("%d blocks of %d bytes, want %d", f.tree.Blocks(), f.tree.Size(), n)
+		if n := (len(f.p) + f.blockSize - 1) / f.blockSize; f.tree.blocks != uint32(n) || f.tree.Size() != uint64(len(f.p)) {
+			t.Fatalf("%d blocks of %d bytes, want %d", f.tree.blocks, f.tree.Size(), n)
 		}
 		if !f.tree.Complete() || f.tree.Missing() != nil {
 			t.Fatal("not complete")
@@ -65,7 +65,7 @@ func TestBuildTreeHasTheRootOfBLAKE3(t *testing.T) {
 
 func TestBuildTreeHasTheNodesOfBao(t *testing.T) {
 	eachFile(t, func(t *testing.T, f *file) {
-		top := f.tree.Levels() - 1
+		top := f.tree.top()
 		for level := range top {
 			n := int(f.tree.width(level))
 			nodes, ok := f.tree.Nodes(uint8(level), 0, uint32(n))

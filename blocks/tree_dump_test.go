@@ -64,7 +64,7 @@ func TestLoadNodesKeepsWhatIsRight(t *testing.T) {
 		r := full.fresh()
 		r.LoadNodes(b)
 		lost := full.span(level+1, i/2)
-		for block := range full.Blocks() {
+		for block := range full.blocks {
 			_, ok := r.node(0, block)
 			if want := block < lost.First || block >= lost.First+lost.Count; ok != want {
 				t.Fatalf("node (%d, %d) spoilt: block %d known %v", level, i, block, ok)
@@ -124,7 +124,7 @@ func FuzzLoadNodes(f *testing.F) {
 		r := full.fresh()
 		r.LoadNodes(b)
 		r.checkInvariants(t)
-		for i := range full.Blocks() {
+		for i := range full.blocks {
 			want, _ := full.node(0, i)
 			if cv, ok := r.node(0, i); ok && cv != want {
 				t.Fatalf("node %d isn't the file's", i)

@@ -11,7 +11,7 @@ import (
 
 func TestEveryProofIsAccepted(t *testing.T) {
 	eachFile(t, func(t *testing.T, f *file) {
-		for block := range f.tree.Blocks() {
+		for block := range f.tree.blocks {
 			for _, cut := range cutsOf(len(f.block(block))) {
 				proof := f.proofOf(t, block, cut, nil)
 				if len(proof) > MaxProof {
@@ -49,10 +49,10 @@ func (t *Tree) checkInvariants(tb testing.TB) {
 func TestNoOtherProofIsAccepted(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	eachFile(t, func(t *testing.T, f *file) {
-		if f.tree.Blocks() == 0 {
+		if f.tree.blocks == 0 {
 			return
 		}
-		block := rng.Uint32N(f.tree.Blocks())
+		block := rng.Uint32N(f.tree.blocks)
 		cuts := cutsOf(len(f.block(block)))
 		cut := cuts[rng.IntN(len(cuts))]
 		good, proof := f.slice(block, cut), f.proofOf(t, block, cut, nil)
@@ -81,7 +81,7 @@ func TestNoOtherProofIsAccepted(t *testing.T) {
 		refuse("another offset", block, uint32(cut.pos)+1, good, proof)
 		refuse("an offset outside", block, ^uint32(0), good, proof)
 		refuse("another block", block^1, uint32(cut.pos), good, proof)
-		refuse("no such block", f.tree.Blocks(), 0, good, proof)
+		refuse("no such block", f.tree.blocks, 0, good, proof)
 		if b := r.AppendNodes(nil); len(bytes.Trim(b, "\x00")) != 0 || slices.ContainsFunc(r.levels, func(l level) bool { return l.cvs != nil }) {
 			t.Error("something was kept of what was refused")
 		}
@@ -116,14 +116,14 @@ func TestCheckNeedsTheNode(t *testing.T) {
 	if f.empty().Check(0, f.block(0)) {
 		t.Error("a block was right though nothing is known of it")
 	}
-	for block := range f.tree.Blocks() {
+	for block := range f.tree.blocks {
 		bad := bytes.Clone(f.block(block))
 		bad[len(bad)/2] ^= 4
 		if !f.tree.Check(block, f.block(block)) || f.tree.Check(block, bad) || f.tree.Check(block, bad[1:]) {
 			t.Errorf("block %d: a right one refused or a wrong one not", block)
 		}
 	}
-	if f.tree.Check(f.tree.Blocks(), nil) || newFile(t, 0, 16<<10).tree.Check(0, nil) {
+	if f.tree.Check(f.tree.blocks, nil) || newFile(t, 0, 16<<10).tree.Check(0, nil) {
 		t.Error("a block that doesn't exist was right")
 	}
 	one := newFile(t, 500, 16<<10)
@@ -140,7 +140,7 @@ func TestTreeIsSafeForConcurrentUse(t *testing.T) {
 	for w := range 4 {
 		wg.Go(func() {
 			rng := rand.New(rand.NewPCG(uint64(w), 0))
-			for _, b := range rng.Perm(int(f.tree.Blocks())) {
+			for _, b := range rng.Perm(int(f.tree.blocks)) {
 				block := uint32(b)
 				proof, _ := f.tree.Proof(nil, block, 0, uint32(len(f.block(block))), nil, nil)
 				if err := r.Verify(block, 0, f.block(block), proof); err != nil {
@@ -166,7 +166,7 @@ func TestTreeIsSafeForConcurrentUse(t *testing.T) {
 
 func TestVerifyAllocatesNothing(t *testing.T) {
 	f := newFile(t, 9*64<<10+5000, 64<<10)
-	last := f.tree.Blocks() - 1
+	last := f.tree.blocks - 1
 	proof := f.proofOf(t, last, extent{0, len(f.block(last))}, nil)
 	dst := make([]CV, 0, MaxProof)
 	r := f.empty()
@@ -174,14 +174,14 @@ func TestVerifyAllocatesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := testing.AllocsPerRun(20, func() {
-		for block := range f.tree.Blocks() {
+		for block := range f.tree.blocks {
 			proof, _ := f.tree.Proof(dst, block, 0, uint32(len(f.block(block))), nil, nil)
 			if r.Verify(block, 0, f.block(block), proof) != nil || !r.Check(block, f.block(block)) {
 				t.Fatal("not verified")
 			}
 		}
 	}); n != 0 {
-		t.Errorf("%v allocations in %d blocks", n, f.tree.Blocks())
+		t.Errorf("%v allocations in %d blocks", n, f.tree.blocks)
 	}
 }
 

@@ -137,6 +137,13 @@ func (s *shelf) WriteBlock(i blocks.Index, p []byte) error {
 	return nil
 }
 
+func (s *shelf) Forget(i blocks.Index) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held[i] = nil
+	return nil
+}
+
 func (s *shelf) Check(ctx context.Context, fetch blocks.TreeFetcher, has, lacks func(blocks.Index)) error {
 	return s.claim(ctx, fetch, has, lacks)
 }

@@ -3,6 +3,7 @@ package swarm
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"p2pcp/blocks"
 )
@@ -71,13 +72,27 @@ func (s *Swarm) recheckLoop() {
 		case i := <-s.rechecks:
 			err := s.recheck(i)
 			if err != nil {
-				s.post(Event{Kind: Unreadable, Index: i})
+				s.lose(i, err)
 			}
 			if s.cfg.OnReject != nil {
 				s.cfg.OnReject(i, err)
 			}
 		}
 	}
+}
+
+// lose takes back a Block of ours that can't be served (why). The Store forgets it before the core can ask for it anew, but not for
+// want of permission: Place has set the file's mode then, which says nothing against its bytes.
+func (s *Swarm) lose(i blocks.Index, why error) {
+	s.mu.Lock()
+	store := s.store
+	s.mu.Unlock()
+	if store != nil && !errors.Is(why, fs.ErrPermission) {
+		if err := store.Forget(i); err != nil { // then the next run claims it, and finds out
+			s.cfg.Log.Warn("forget a block", "block", i, "err", err)
+		}
+	}
+	s.post(Event{Kind: Unreadable, Index: i})
 }
 
 var errChangedHere = errors.New("the block is no longer what was verified")

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// simEnv reads a number for larger or replayed simulations: P2PCP_SIM_N, P2PCP_SIM_BLOCKS, P2PCP_SIM_SEED, P2PCP_SIM_RUNS.
+// simEnv reads a number for larger or replayed simulations: P2PCP_SIM_N, P2PCP_SIM_BLOCKS,
+// P2PCP_SIM_SEED, P2PCP_SIM_RUNS; of one run also KIB (of a Block), DEGREE, FULLMESH, WIDTH, UPLOADS, DEPTH.
 func simEnv(name string, otherwise int) int {
 	if v, err := strconv.Atoi(os.Getenv("P2PCP_SIM_" + name)); err == nil {
 		return v
@@ -165,6 +166,11 @@ func TestSimOne(t *testing.T) {
 	}
 	cfg := baseSim(n, uint32(simEnv("BLOCKS", 1024)), uint64(simEnv("SEED", 1)))
 	cfg.everyStep = 20011
+	cfg.blockSize = uint32(simEnv("KIB", 128)) << 10
+	cfg.core = CoreConfig{
+		Degree: simEnv("DEGREE", 0), FullMesh: simEnv("FULLMESH", 0), Width: simEnv("WIDTH", 0), Uploads: simEnv("UPLOADS", 0),
+		Depth: simEnv("DEPTH", 0),
+	}
 	r := newRun(t, cfg)
 	res := r.finish(t)
 	t.Logf("N=%d B=%d seed %d: makespan/limit %.4f (first %.4f) seed copies %.4f waste %.4f (%d steps)",

@@ -27,6 +27,8 @@ type Store interface {
 	Reader
 	// WriteBlock keeps a whole verified Block.
 	WriteBlock(i blocks.Index, p []byte) error
+	// Forget takes a Block back that can't be read any more, or reads wrong.
+	Forget(i blocks.Index) error
 	// Check settles every claim by one call of has or lacks.
 	Check(ctx context.Context, fetch blocks.TreeFetcher, has, lacks func(blocks.Index)) error
 }

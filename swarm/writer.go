@@ -246,7 +246,7 @@ func (ss *session) giveUp(req wire.Request, err error) {
 		if ss.s.cfg.OnReject != nil {
 			ss.s.cfg.OnReject(req.Index, err)
 		}
-		ss.s.post(Event{Kind: Unreadable, Index: req.Index})
+		ss.s.lose(req.Index, err)
 	}
 	ss.endSend(req, false)
 	ss.push(func(b []byte) []byte {

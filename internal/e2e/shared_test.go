@@ -23,15 +23,21 @@ import (
 	"p2pcp/internal/lab"
 )
 
-// locklessEnv makes the test binary run the program that it names, with the arguments after --, as on a file system without flock.
-const locklessEnv = "P2PCP_E2E_LOCKLESS"
+// likeNFSEnv makes the test binary run the program that it names, with the arguments after --, as on NFS.
+const likeNFSEnv = "P2PCP_E2E_LIKE_NFS"
 
-// withoutFlock becomes a program to which flock answers as NFS without a lock daemon does. It returns only with an error.
-func withoutFlock(program string, args []string) error {
+// likeNFS becomes a program that finds neither locks on directories nor a rename that exchanges or spares. It returns only with an
+// error.
+func likeNFS(program string, args []string) error {
+	const flags = 16 + 4*8 // offset of renameat2's last argument; of its lower half, where that comes first
 	filter := []unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS}, // the system call's number
 		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_FLOCK, Jf: 1},
-		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.ENOLCK)},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EBADF)},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_RENAMEAT2, Jf: 3},
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: flags},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: 0, Jt: 1},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EINVAL)},
 		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
 	}
 	code := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
@@ -41,7 +47,13 @@ func withoutFlock(program string, args []string) error {
 		err = unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&code)), 0, 0)
 	}
 	if err != nil {
-		return fmt.Errorf("take flock away: %w", err)
+		return fmt.Errorf("take system calls away: %w", err)
+	}
+	if err := unix.Flock(0, unix.LOCK_SH|unix.LOCK_NB); !errors.Is(err, unix.EBADF) {
+		return fmt.Errorf("flock answers %v", err)
+	}
+	if err := unix.Renameat2(-1, "a", -1, "b", unix.RENAME_EXCHANGE); !errors.Is(err, unix.EINVAL) {
+		return fmt.Errorf("renameat2 answers %v", err)
 	}
 	return syscall.Exec(program, append([]string{program}, args...), os.Environ())
 }
@@ -50,20 +62,23 @@ func withoutFlock(program string, args []string) error {
 type share struct {
 	*rig
 	dir   string
-	locks bool // flock works there
+	locks bool // as on a local disk; false: as on NFS
 }
 
 // TestE2ESharedTarget: three hosts get to one target. With locks one of them fetches and the others find it there; without, each
 // fetches by itself, and the last rename stays. Either way all end well, and what is there is always whole.
 func TestE2ESharedTarget(t *testing.T) {
-	if program := os.Getenv(locklessEnv); program != "" {
-		t.Fatal(withoutFlock(program, flag.Args()))
+	if program := os.Getenv(likeNFSEnv); program != "" {
+		t.Fatal(likeNFS(program, flag.Args()))
 	}
 	r := newRig(t, 4, rate)
 	for _, locks := range []bool{true, false} {
 		t.Run(fmt.Sprintf("locks %v", locks), func(t *testing.T) {
 			s := share{r.with(t), fmt.Sprintf("%s/%v", lab.Shared, locks), locks}
 			s.run(0, "mkdir", s.dir)
+			if locks {
+				t.Run("death", func(t *testing.T) { s.with(t).death() })
+			}
 			t.Run("file", func(t *testing.T) { s.with(t).file() })
 			t.Run("tree", func(t *testing.T) { s.with(t).tree() })
 			s.run(0, "rm", "-r", s.dir) // it is memory
@@ -77,9 +92,8 @@ func (s share) with(t *testing.T) share {
 	return s
 }
 
-// getAll starts a get on every receiver at once, and wants all of them to end well. It returns how many say that they have
-// changed the target.
-func (s share) getAll(ticket string, args ...string) (changed int) {
+// get starts a get into the share.
+func (s share) get(host int, ticket string, args ...string) *proc {
 	s.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -87,16 +101,28 @@ func (s share) getAll(ticket string, args ...string) (changed int) {
 	}
 	line := []string{s.bin}
 	if !s.locks {
-		line = []string{"env", locklessEnv + "=" + s.bin, self, "-test.run=^TestE2ESharedTarget$", "--"}
+		line = []string{"env", likeNFSEnv + "=" + s.bin, self, "-test.run=^TestE2ESharedTarget$", "--"}
 	}
-	line = append(append(line, "get", ticket, "-o", s.dir+"/"), args...)
+	line = append(append(line, "get", ticket, "-o", s.dir+"/", "--linger", "1s"), args...)
+	return s.start(host, line[0], line[1:]...)
+}
+
+// getAll gets on every receiver at once, and wants all of them to end well. It returns how many say that they have changed the
+// target.
+func (s share) getAll(ticket string, args ...string) (changed int) {
+	s.Helper()
 	var all []*proc
 	for _, h := range s.receivers() {
-		all = append(all, s.start(h, line[0], line[1:]...))
+		all = append(all, s.get(h, ticket, args...))
 	}
-	for k, p := range all {
+	return s.waitAll(all)
+}
+
+func (s share) waitAll(all []*proc) (changed int) {
+	s.Helper()
+	for _, p := range all {
 		if code := s.wait(p, time.Minute); code != 0 {
-			s.Errorf("host %d: exit %d: %s", k+1, code, p.err)
+			s.Errorf("%v: exit %d: %s", p.cmd.Args, code, p.err)
 		}
 		if strings.HasPrefix(p.out.String(), "changed ") {
 			changed++
@@ -112,6 +138,33 @@ func (s share) fetched(changed int) {
 	if changed == 0 || s.locks && changed != 1 {
 		s.Errorf("%d hosts changed it", changed)
 	}
+}
+
+// death kills the holder of the lock half-way: who waited goes on from there.
+func (s share) death() {
+	const name, size = "death.bin", 8 * mib
+	path, sum := s.rig.file(name, size)
+	seed, ticket := s.seed(path, "--limit", "4M")
+	holder := s.get(1, ticket)
+	s.untilSent(0, size/4)
+	var all []*proc
+	for _, h := range s.receivers()[1:] {
+		p := s.get(h, ticket, "--json")
+		s.until("it waits", 20*time.Second, func() bool { return strings.Contains(p.err.String(), "waiting for it") })
+		all = append(all, p)
+	}
+	holder.signal(syscall.SIGKILL)
+	<-holder.done
+	_ = s.waitAll(all)
+	fetched := s.result(all[0]).Fetched + s.result(all[1]).Fetched
+	s.Logf("the two that had waited fetched %.2f copies", copies(fetched, size))
+	if fetched == 0 || fetched > size {
+		s.Errorf("they fetched %d bytes", fetched)
+	}
+	s.sameEverywhere(s.dir+"/"+name, sum, s.receivers()...)
+	s.mustHold(name)
+	s.end(seed)
+	s.run(0, "rm", s.dir+"/"+name)
 }
 
 // file has a file made, found, and replaced under the eyes of a reader.

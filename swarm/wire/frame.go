@@ -89,14 +89,6 @@ func (t Type) String() string {
 	return forms[t].name
 }
 
-// Limit is the greatest payload of a type in bytes, 0 for an unknown type (and for one without payload).
-func Limit(t Type) uint32 {
-	if !t.known() {
-		return 0
-	}
-	return forms[t].max
-}
-
 // AppendHead appends the head of a frame with the given length of payload, in bytes.
 //
 //	| 0 | 4 | length of the payload |

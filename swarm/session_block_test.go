@@ -1,0 +1,292 @@
+package swarm
+
+import (
+	"errors"
+	"io/fs"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"p2pcp/blocks"
+	"p2pcp/swarm/wire"
+)
+
+func TestUnexpectedBlockIsDiscarded(t *testing.T) {
+	meet(t, nil, nil, func(t *testing.T, g *goods, p *node, q *puppet) {
+		ss := p.only()
+		q.send(g.begin(0))
+		synctest.Wait()
+		if ss.in.buf != nil || !ss.in.open || !ss.in.discard {
+			t.Errorf("a buffer of %d bytes, open %v, discard %v", len(ss.in.buf), ss.in.open, ss.in.discard)
+		}
+		q.send(g.data(0, 0, len(g.bytes[0])))
+		synctest.Wait()
+		if st := p.Stats(); p.Content().ManifestComplete() || st.Received != uint64(len(g.bytes[0])) {
+			t.Errorf("it was taken: %d bytes", st.Received)
+		}
+		p.only()
+	})
+}
+
+// meetOpen is meet with a puppet, a seed, that has sent the Manifest; the node asks it for Block i.
+func meetOpen(t *testing.T, do func(t *testing.T, g *goods, p *node, q *puppet, i blocks.Index)) {
+	t.Helper()
+	meet(t, nil, fullSeed, func(t *testing.T, g *goods, p *node, q *puppet) {
+		for {
+			i := q.asked()
+			if uint32(i) >= g.Header().ManifestBlocks() {
+				do(t, g, p, q, i)
+				return
+			}
+			q.send(g.block(i))
+		}
+	})
+}
+
+func TestCancelInTheMiddleDiscards(t *testing.T) {
+	meetOpen(t, func(t *testing.T, g *goods, p *node, q *puppet, i blocks.Index) {
+		ss := p.only()
+		q.send(g.begin(i))
+		q.send(g.data(i, 0, 300))
+		synctest.Wait()
+		if ss.in.buf == nil || ss.in.got != 300 {
+			t.Fatal("the block isn't being taken")
+		}
+		ss.perform(Action{Kind: Cancel, Peer: ss.id, Index: i})
+		q.next(wire.TCancel)
+		q.send(g.data(i, 300, 500))
+		synctest.Wait()
+		if ss.in.buf != nil || !ss.in.discard {
+			t.Error("the buffer is kept")
+		}
+		q.send(g.data(i, 500, len(g.bytes[i])))
+		synctest.Wait()
+		if p.disk.written() != 0 {
+			t.Error("a cancelled block was written")
+		}
+		if ss.in.open && ss.in.got < ss.in.Length {
+			t.Error("it isn't over")
+		}
+	})
+}
+
+func TestRefuseInTheMiddle(t *testing.T) {
+	meetOpen(t, func(t *testing.T, g *goods, p *node, q *puppet, i blocks.Index) {
+		ss := p.only()
+		q.send(g.begin(i))
+		q.send(g.data(i, 0, 300))
+		q.send(wire.Refuse{Index: i, Reason: wire.RefuseBusy}.Append(nil))
+		synctest.Wait()
+		if ss.in.buf != nil || ss.in.open || ss.awaits(i, 0) {
+			t.Error("the block is still awaited")
+		}
+		q.serve(g, i) // asked anew, and taken
+		synctest.Wait()
+		if p.disk.held[i] == nil {
+			t.Error("it wasn't taken the second time")
+		}
+	})
+}
+
+func TestBlockFollowedInItsMiddle(t *testing.T) {
+	meetOpen(t, func(t *testing.T, g *goods, p *node, q *puppet, i blocks.Index) {
+		other := blocks.Index(1)
+		if other == i {
+			other++
+		}
+		q.send(g.begin(i))
+		q.send(g.data(i, 0, 300))
+		q.send(append(wire.AppendIndex(nil, wire.TGrant, other), g.block(other)...))
+		synctest.Wait()
+		if p.disk.held[other] == nil || p.disk.held[i] != nil || p.only().awaits(i, 0) {
+			t.Error("the second block should be held, and the first given up")
+		}
+		begin := time.Now()
+		q.serve(g, i)
+		if took := time.Since(begin); took > time.Second {
+			t.Errorf("asked for again after %v", took)
+		}
+	})
+}
+
+// slowSeed takes most of a second for a Block.
+func slowSeed(c *Config) {
+	asSeed(c)
+	c.Up = rate.NewLimiter(20_000, 1000)
+}
+
+func TestStoppedSendIsServedOnce(t *testing.T) {
+	meet(t, slowSeed, nil, func(t *testing.T, g *goods, p *node, q *puppet) {
+		for _, i := range []blocks.Index{3, 4, 5} {
+			q.ask(g, i)
+		}
+		synctest.Wait() // the first is in its middle
+		q.send(wire.Cancel{Index: 4}.Append(nil))
+		q.send(wire.Cancel{Index: 3}.Append(nil))
+		q.send(wire.Cancel{Index: 4}.Append(nil))
+		q.send(wire.AppendIndex(nil, wire.TReject, 3)) // of what was never sent whole
+		var order []blocks.Index
+		for len(order) == 0 || order[len(order)-1] != 5 {
+			_, m := q.next(wire.TBlock)
+			b, err := wire.ParseBlock(m, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			order = append(order, b.Index)
+		}
+		if len(order) != 2 || order[0] != 3 {
+			t.Errorf("blocks %v were begun", order)
+		}
+		q.takeBytes(g, 5)
+		time.Sleep(time.Second)
+		ss := p.only()
+		ss.mu.Lock()
+		if len(ss.sends) != 0 || ss.sent != 1 {
+			t.Errorf("%d sends left, %d sent whole", len(ss.sends), ss.sent)
+		}
+		ss.mu.Unlock()
+		part(p, q)
+		if c := p.loop.core; c.uploads != 0 {
+			t.Errorf("the core counts %d uploads", c.uploads)
+		}
+	})
+}
+
+func TestDropFinishesTheBlock(t *testing.T) {
+	meet(t, slowSeed, nil, func(t *testing.T, g *goods, p *node, q *puppet) {
+		q.ask(g, 3)
+		q.ask(g, 4)
+		q.next(wire.TBlock)
+		p.only().drop(false, "test")
+		q.takeBytes(g, 3)
+		if got, _ := q.next(wire.TBlock, wire.TBye); got != wire.TBye {
+			t.Error("another block was begun")
+		}
+	})
+}
+
+func TestRejectsAreEarned(t *testing.T) {
+	hashed := 0
+	config := func(c *Config) {
+		asSeed(c)
+		c.Recheck = func(blocks.Index) error { hashed++; return nil }
+	}
+	meet(t, config, nil, func(t *testing.T, g *goods, _ *node, q *puppet) {
+		q.ask(g, 3)
+		q.takeBytes(g, 3)
+		for range 100 {
+			q.send(wire.AppendIndex(nil, wire.TReject, 3))
+		}
+		synctest.Wait()
+		if hashed != 1 {
+			t.Errorf("hashed %d times", hashed)
+		}
+	})
+}
+
+func TestHavesGoOutTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, n := newGoods(t, 20), newMemNet()
+		seed := newNode(t, n, g, 0, asSeed)
+		get := newNode(t, n, g, 1, knows(0)).start()
+		time.Sleep(time.Millisecond)
+		q := dialPuppet(get, g, 5, nil)
+		seed.start()
+		have, frames := blocks.NewBitfield(g.Header().Blocks), 0
+		for have.Count() < g.Header().Blocks {
+			_, m := q.next(wire.THave)
+			spans, err := wire.ParseHave(nil, m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			frames++
+			for _, s := range spans {
+				have.SetSpan(s)
+			}
+		}
+		if frames > int(g.Header().Blocks)/2 {
+			t.Errorf("%d frames for %d blocks", frames, have.Count())
+		}
+		_ = seed.end()
+		part(get, q)
+	})
+}
+
+func TestWithdrawReachesEverybody(t *testing.T) {
+	meet(t, asSeed, nil, func(t *testing.T, g *goods, p *node, q *puppet) {
+		p.disk.rotten[6] = errors.New("unreadable")
+		other := another(t, p, g, 7)
+		other.ask(g, 6)
+		_, m := other.next(wire.TRefuse)
+		if r, err := wire.ParseRefuse(m); r.Index != 6 || r.Reason != wire.RefuseWithdrawn || err != nil {
+			t.Errorf("REFUSE %+v, %v", r, err)
+		}
+		_, m = q.next(wire.TWithdraw)
+		if i, err := wire.ParseIndex(m); i != 6 || err != nil {
+			t.Errorf("WITHDRAW of %d, %v", i, err)
+		}
+		r := another(t, p, g, 6)
+		if r.hello.Form != wire.Raw || r.hello.Bits.Has(6) || !r.hello.Bits.Has(5) {
+			t.Error("HELLO still has it")
+		}
+	})
+}
+
+// A receiver's Store must not hold, nor claim in the next run, what the disk has lost; and the Block is fetched again.
+func TestLostBlockIsForgotten(t *testing.T) {
+	for name, c := range map[string]struct {
+		err    error // of reading; nil: wrong bytes are read
+		forget bool
+	}{
+		"unreadable": {errors.New("input/output error"), true},
+		"wrong":      {nil, true},
+		"forbidden":  {&fs.PathError{Op: "open", Path: "x", Err: fs.ErrPermission}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			meetOpen(t, func(t *testing.T, g *goods, p *node, q *puppet, i blocks.Index) {
+				q.send(g.block(i))
+				synctest.Wait()
+				p.disk.rotten[i] = c.err
+				other := another(t, p, g, 7)
+				other.ask(g, i)
+				if c.err == nil {
+					other.takeBytes(g, i)
+					other.send(wire.AppendIndex(nil, wire.TReject, i))
+				}
+				other.next(wire.TWithdraw)
+				synctest.Wait()
+				if forgot := p.disk.held[i] == nil; forgot != c.forget {
+					t.Errorf("forgotten: %v", forgot)
+				}
+				delete(p.disk.rotten, i)
+				before := p.disk.written()
+				q.serve(g, i)
+				synctest.Wait()
+				if p.disk.held[i] == nil || p.disk.written() == before {
+					t.Error("it wasn't fetched again")
+				}
+			})
+		})
+	}
+}
+
+func TestBite(t *testing.T) {
+	for _, c := range []struct {
+		rate  rate.Limit
+		burst int
+		want  uint32
+	}{
+		{10_000, 1 << 20, minBite}, // sessions take turns quickly
+		{1e6, 1 << 20, 5000},
+		{1e9, 1 << 30, maxFrame},
+		{1e6, 700, 700}, // WaitN refuses more than the burst
+		{1e6, 0, 1},
+		{rate.Inf, 0, maxFrame},
+	} {
+		if got := bite(rate.NewLimiter(c.rate, c.burst)); got != c.want {
+			t.Errorf("%v, burst %d: %d, want %d", c.rate, c.burst, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,214 @@
+package swarm
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"p2pcp/internal/port"
+	"p2pcp/swarm/wire"
+)
+
+func TestFullMember(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, n := newGoods(t, 3), newMemNet()
+		p := newNode(t, n, g, 0, func(c *Config) { asSeed(c); c.Core.FullMesh = 100 }).start()
+		time.Sleep(time.Millisecond)
+		var all []*puppet
+		for k := range maxSessions {
+			q := dialPuppet(p, g, 100+k, func(h *wire.Hello) { h.Listen = addrOfHost(100 + k) })
+			if q.hello.Full {
+				t.Fatalf("full at %d", k)
+			}
+			synctest.Wait()
+			all = append(all, q)
+		}
+		late := dialPuppet(p, g, 99, nil)
+		if !late.hello.Full || len(late.hello.Peers) != maxSessions {
+			t.Errorf("full %v, %d peers", late.hello.Full, len(late.hello.Peers))
+		}
+		if bye := late.ended(); bye != wire.ByeFull {
+			t.Errorf("BYE %d", bye)
+		}
+		o, err := Observe(t.Context(), memHost{n, addrOfHost(98)}, p.addr, g.ID(), "observer")
+		if err != nil {
+			t.Fatalf("an observer has a place of its own: %v", err)
+		}
+		if o.hello.Full {
+			t.Error("an observer is told that there is no place for sessions")
+		}
+		_ = o.Close()
+		go func() {
+			for _, q := range all {
+				go q.ended()
+			}
+		}()
+		_ = p.end()
+	})
+}
+
+func TestCoreTurnsAway(t *testing.T) {
+	config := func(c *Config) { asSeed(c); c.Core.FullMesh, c.Core.Degree = 1, 1 }
+	meet(t, config, nil, func(t *testing.T, g *goods, p *node, _ *puppet) {
+		if bye := dialPuppet(p, g, 6, nil).ended(); bye != wire.ByeFull {
+			t.Errorf("BYE %d", bye)
+		}
+	})
+}
+
+func TestSessionsByOneMember(t *testing.T) {
+	meet(t, asSeed, nil, func(t *testing.T, g *goods, p *node, q *puppet) {
+		first := p.only()
+		r := another(t, p, g, 5) // the same member anew: the older is dead, it thinks
+		q.ended()
+		synctest.Wait()
+		if p.only() == first || !errors.Is(first.reason(), errReplaced) {
+			t.Errorf("the older session stands (%v)", first.reason())
+		}
+		r.ask(g, 3)
+		r.next(wire.TBlock)
+		time.Sleep(2 * tick)
+		if st := p.Stats(); st.Sessions != 1 {
+			t.Errorf("the core knows %d sessions", st.Sessions)
+		}
+	})
+}
+
+func TestBannedMemberIsNotTakenAgain(t *testing.T) {
+	meet(t, asSeed, nil, func(t *testing.T, g *goods, p *node, q *puppet) {
+		p.perform(Action{Kind: Drop, Peer: p.only().id, Ban: true, Text: "test"})
+		q.ended()
+		time.Sleep(time.Second)
+		if bye := dialPuppet(p, g, 5, nil).ended(); bye != wire.ByeBanned {
+			t.Errorf("BYE %d", bye)
+		}
+	})
+}
+
+func TestWrongHellos(t *testing.T) {
+	other := newGoods(t, 4)
+	for name, change := range map[string]func(*wire.Hello){
+		"another swarm's header": func(h *wire.Hello) { o := other.Header(); h.Header = &o },
+		"an observer's":          func(h *wire.Hello) { h.Observer = true },
+		"our own":                func(h *wire.Hello) { h.Member = "host000-00000000" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			meet(t, asSeed, change, func(_ *testing.T, _ *goods, p *node, _ *puppet) { p.mustHave(0) })
+		})
+	}
+}
+
+// mute is a puppet that has connected and says nothing yet.
+func mute(t *testing.T, p *node, k int) *puppet {
+	t.Helper()
+	conn, err := memHost{p.net, addrOfHost(k)}.Dial(context.Background(), p.addr, port.Session)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &puppet{t: t, conn: conn.(*memConn), br: bufio.NewReader(conn)}
+}
+
+func TestSilentCallerIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newNode(t, newMemNet(), newGoods(t, 3), 0, asSeed).start()
+		time.Sleep(time.Millisecond)
+		q := mute(t, p, 1)
+		begin := time.Now()
+		if _, err := io.ReadAll(q.conn); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(begin).Round(time.Second); took != helloTime {
+			t.Errorf("given up after %v", took)
+		}
+		closeQuietly(q.conn)
+		_ = p.end()
+	})
+}
+
+// What changes between our HELLO and the session's beginning is told after it.
+func TestChangesDuringHello(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, n := newGoods(t, 20), newMemNet()
+		seed := newNode(t, n, g, 0, asSeed).start()
+		time.Sleep(time.Millisecond)
+		get := newNode(t, n, g, 1, knows(0))
+		q := mute(t, get, 5)
+		get.start()
+		time.Sleep(2 * time.Second)
+		r := mute(t, seed, 6)
+		synctest.Wait()
+		seed.post(Event{Kind: Unreadable, Index: 6})
+		synctest.Wait()
+
+		q.greet(g, 5, nil)
+		if q.hello.Form != wire.None {
+			t.Fatal("its HELLO was made too late")
+		}
+		_, m := q.next(wire.THave)
+		if spans, err := wire.ParseHave(nil, m); err != nil || len(spans) != 1 || spans[0].Count != g.Header().Blocks {
+			t.Errorf("HAVE of %v, %v", spans, err)
+		}
+		if _, m = q.next(wire.TPeers); len(m) == 0 {
+			t.Error("no PEERS")
+		}
+		r.greet(g, 6, nil)
+		if r.hello.Form != wire.Every {
+			t.Fatal("its HELLO was made too late")
+		}
+		if _, m = r.next(wire.TWithdraw); m[3] != 6 {
+			t.Errorf("WITHDRAW of %v", m)
+		}
+		part(get, q)
+		part(seed, r)
+	})
+}
+
+// Of two connections dialed crosswise that stays whose dialer has the lower name, whichever comes first.
+func TestKeptConnection(t *testing.T) {
+	for _, c := range []struct {
+		name      string // the puppet's; ours begins with host
+		oursFirst bool
+		keepsOurs bool
+	}{{"zebra", true, true}, {"zebra", false, true}, {"aardvark", true, false}, {"aardvark", false, false}} {
+		synctest.Test(t, func(t *testing.T) {
+			g, n := newGoods(t, 3), newMemNet()
+			named := func(h *wire.Hello) { h.Member = c.name }
+			p := newNode(t, n, g, 0, asSeed).start()
+			time.Sleep(time.Millisecond)
+			called := puppetAt(t, n, g, 5, named)
+			dial := func() *puppet {
+				go p.dialMember(c.name, addrOfHost(5))
+				return <-called
+			}
+			var ours, theirs *puppet
+			if c.oursFirst {
+				ours = dial()
+				synctest.Wait()
+				theirs = dialPuppet(p, g, 5, named)
+			} else {
+				theirs = dialPuppet(p, g, 5, named)
+				synctest.Wait()
+				ours = dial()
+			}
+			time.Sleep(time.Second)
+			if p.only().dialed != c.keepsOurs {
+				t.Errorf("%+v: the wrong one stays", c)
+			}
+			_ = p.end()
+			ours.ended()
+			theirs.ended()
+		})
+	}
+}
+
+func TestHeadlessIsNotRegistered(t *testing.T) {
+	meet(t, asSeed, nil, func(t *testing.T, _ *goods, p *node, _ *puppet) {
+		if _, err := p.enter(&session{s: p.Swarm, member: "x", headless: true}); !errors.Is(err, errHeadless) {
+			t.Errorf("entered: %v", err)
+		}
+	})
+}

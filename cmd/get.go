@@ -159,8 +159,8 @@ func (g *getRun) end(err error) error {
 		err = errors.New("the swarm ended before the content was complete")
 	}
 	outcome := "stopped"
-	if store == nil && g.app.ctx.Err() == nil {
-		outcome = ""
+	if store == nil || g.app.ctx.Err() != nil {
+		outcome = "" // the error, or the signal's one line, says it all
 	}
 	g.shown.stop(outcome)
 	err = g.explain(err)

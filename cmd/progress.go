@@ -118,7 +118,7 @@ func (a *app) startProgress(command string, pull func() progressSnapshot) *progr
 }
 
 // stop shows the end and how it ended ("finished", "stopped", "failed"), and returns once nothing is shown any more. With "" no
-// word is lost on the end: nothing had begun, and the error says it all. Only the first call counts.
+// word is lost on the end: what was said already says it all. Only the first call counts.
 func (p *progress) stop(outcome string) {
 	p.mu.Lock()
 	again := p.done

@@ -205,21 +205,31 @@ func TestLab(t *testing.T) {
 
 	t.Run("rate", func(t *testing.T) {
 		lines := sink(t, b)
+		// A busy machine may keep a transfer below the rate; nothing may lift it above.
+		const tries = 5
 		for _, to := range []netip.Addr{b.Addr(), b.Addr6()} {
-			before, err := a.Sent()
-			if err != nil {
-				t.Fatal(err)
+			best := 0.0
+			for n := 0; n < tries && best < 0.85; n++ {
+				before, err := a.Sent()
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, seconds := transfer(t, a, to, size, lines)
+				after, err := a.Sent()
+				if err != nil {
+					t.Fatal(err)
+				}
+				r := float64(got) * 8 / seconds / float64(rate)
+				if got != size || r > 1.15 {
+					t.Errorf("%d bytes to %v at %.2f of the rate", got, to, r)
+				}
+				if sent := after - before; sent < size || sent > size*115/100 {
+					t.Errorf("%d bytes sent for %d", sent, size)
+				}
+				best = max(best, r)
 			}
-			got, seconds := transfer(t, a, to, size, lines)
-			after, err := a.Sent()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if r := float64(got) * 8 / seconds / float64(rate); got != size || r < 0.85 || r > 1.15 {
-				t.Errorf("%d bytes to %v at %.2f of the rate", got, to, r)
-			}
-			if sent := after - before; sent < size || sent > size*115/100 {
-				t.Errorf("%d bytes sent for %d", sent, size)
+			if best < 0.85 {
+				t.Errorf("%.2f of the rate to %v at best", best, to)
 			}
 		}
 		if err := a.SetRate(4 * rate); err != nil {
@@ -228,9 +238,13 @@ func TestLab(t *testing.T) {
 		if err := b.SetRate(0); err != nil {
 			t.Fatal(err)
 		}
-		_, seconds := transfer(t, a, b.Addr(), 2*size, lines)
-		if r := 2 * float64(size) * 8 / seconds / float64(rate); r < 2 || r > 4.6 {
-			t.Errorf("%.2f of the old rate after a raise to 4", r)
+		best := 0.0
+		for n := 0; n < tries && best < 2; n++ {
+			_, seconds := transfer(t, a, b.Addr(), 2*size, lines)
+			best = max(best, 2*float64(size)*8/seconds/float64(rate))
+		}
+		if best < 2 || best > 4.6 {
+			t.Errorf("%.2f of the old rate after a raise to 4", best)
 		}
 	})
 

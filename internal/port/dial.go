@@ -17,7 +17,7 @@ const dialTime = 5 * time.Second
 var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3}
 
 // Dial connects and shakes hands within ctx's deadline (5 s if it has none). The connection comes back without a deadline.
-// Errors: those of net if there is no connection; then as Handshake; ctx's own if it was cancelled.
+// Errors: those of net if there is no connection; then as handshake; ctx's own if it was cancelled.
 func Dial(ctx context.Context, to netip.AddrPort, s Secrets, kind Kind) (net.Conn, error) {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc

@@ -28,6 +28,18 @@ func TestGrantsBeyondCreditAreDeclined(t *testing.T) {
 	}
 }
 
+// What a seed has sent whole doesn't count against its credit while it is being verified and written: the next Grant may come first.
+func TestArrivedGrantsLeaveTheCredit(t *testing.T) {
+	r := receiver(t, 100, CoreConfig{BlockSize: 1000})
+	r.up(1, "seed", true, 0)
+	for i := blocks.Index(1); i < 20; i++ {
+		if got := kinds(r.do(Event{Kind: Granted, Peer: 1, Index: i}), Cancel); len(got) != 0 {
+			t.Fatalf("Grant %d is declined: %+v", i, got)
+		}
+		r.do(Event{Kind: Progress, Peer: 1, Index: i, Length: 1000, Bytes: 1000})
+	}
+}
+
 // A byte now and then is no progress that keeps a Block from others.
 func TestCrawlingPeersDoNotHoldBlocks(t *testing.T) {
 	const liars = 20

@@ -6,8 +6,8 @@
 // into I/O.
 //
 // Goroutines of a running Swarm, all started and awaited by Run: the loop (the only one that touches the core), two per Session
-// (reader: frames in, verify, write to the Store; writer: control frames and Blocks out) and one more while HELLO is exchanged,
-// one per dial under way, the bootstrap dialer, one each for Open with Check, Place and rechecks, one per observer (at most 32).
+// (reader: frames in; writer: control frames and Blocks out) and one more while HELLO is exchanged, at most 8 landers (a Block
+// that has arrived: verify, write to the Store; when all are at work the reader does it), one per dial under way, the bootstrap dialer, one each for Open with Check, Place and rechecks, one per observer (at most 32).
 //
 // The loop never blocks on a Session: what it sends is queued, and a peer that doesn't read its queue is dropped. Readers
 // and writers block on the loop's event channel, never the other way round, and never while they hold a lock. Locks are taken in
@@ -17,9 +17,9 @@
 // One that loses against another to the same member ends before PeerUp, or is followed by its own PeerDown, whichever
 // comes first. Each Grant and Send is followed by one Served, unless PeerDown comes first.
 //
-// Memory: a Session that receives owns one Block buffer until its Block is verified and written, one that sends owns one
-// frame buffer (at most 256 KiB); idle ones own neither. In all (receiving sessions) x block size + (sending sessions) x
-// 256 KiB, whatever the size of the content, plus 64 bytes of Tree and a few bits per Block.
+// Memory: a Session that receives owns one Block buffer until its Block is verified and written or a lander took it, one that
+// sends owns one frame buffer (at most 256 KiB); idle ones own neither. In all (receiving sessions + landers) x block size +
+// (sending sessions) x 256 KiB, whatever the size of the content, plus 64 bytes of Tree and a few bits per Block.
 //
 // It must never put bytes into the Store that Content.Verify has not accepted, nor announce a Block that isn't held.
 package swarm

@@ -152,52 +152,80 @@ func bite(l *rate.Limiter) uint32 {
 	return uint32(math.Max(n, 1))
 }
 
-// finishBlock verifies a Block that has arrived whole, writes it, and tells the loop. It runs on the reader, while the bytes are
-// in the cache; readers are as many as sessions, so Blocks are verified in parallel.
+// arrived is a Block that has come whole.
+type arrived struct {
+	wire.Block
+	buf []byte
+}
+
+// finishBlock lands the Block that has arrived whole while the reader takes the next one, so that a single session isn't bound by
+// the sum of network, hash and disk. If landers are short the reader lands it itself: then there are enough at work, and
+// what isn't read stays with the peer.
 func (ss *session) finishBlock() error {
 	in, s := &ss.in, ss.s
-	defer ss.dropIncoming()
 	if in.discard {
+		ss.dropIncoming()
 		return nil
 	}
-	kept, err := ss.land()
+	b := arrived{Block: in.Block, buf: in.buf}
+	in.open, in.buf = false, nil
+	select {
+	case s.landers <- struct{}{}:
+		in.spare = nil // it is b's now
+		ss.landings.Go(func() {
+			defer func() { <-s.landers }()
+			if err := ss.land(b); err != nil {
+				ss.close(err)
+			}
+		})
+		return nil
+	default:
+		return ss.land(b)
+	}
+}
+
+// land verifies a Block, writes it, and tells the loop.
+func (ss *session) land(b arrived) error {
+	s := ss.s
+	defer s.recycle(b.buf)
+	kept, err := ss.keep(b)
 	switch {
 	case errors.Is(err, blocks.ErrBadBlock):
-		s.cfg.Log.Warn("bad block", "peer", ss.member, "block", in.Index, "err", err)
+		s.cfg.Log.Warn("bad block", "peer", ss.member, "block", b.Index, "err", err)
 		s.count.bad.Add(1)
-		s.post(Event{Kind: Bad, Peer: ss.id, Index: in.Index})
+		s.post(Event{Kind: Bad, Peer: ss.id, Index: b.Index})
 		return nil
 	case err != nil:
-		err = fmt.Errorf("keep block %d: %w", in.Index, err)
+		err = fmt.Errorf("keep block %d: %w", b.Index, err)
 		s.fail(err)
 		return err
 	case kept:
-		s.post(Event{Kind: Verified, Peer: ss.id, Index: in.Index, Bytes: in.Length})
+		s.post(Event{Kind: Verified, Peer: ss.id, Index: b.Index, Bytes: b.Length})
 	default:
-		s.count.discarded.Add(uint64(in.Length))
+		s.count.discarded.Add(uint64(b.Length))
 	}
 	return nil
 }
 
-// land verifies and writes the Block that has arrived, unless it isn't awaited any more or there is no place for it.
-func (ss *session) land() (kept bool, err error) {
-	in, s := &ss.in, ss.s
+// keep verifies and writes a Block, unless it isn't awaited any more or there is no place for it.
+func (ss *session) keep(b arrived) (kept bool, err error) {
+	s := ss.s
 	s.landing.RLock()
 	defer s.landing.RUnlock()
-	awaited := ss.awaits(in.Index, in.Offset)
-	ss.forget(in.Index, in.Offset)
+	awaited := ss.awaits(b.Index, b.Offset)
+	ss.forget(b.Index, b.Offset)
 	s.mu.Lock()
 	c, store := s.content, s.store
 	s.mu.Unlock()
-	content := uint32(in.Index) >= c.Header().ManifestBlocks()
+	content := uint32(b.Index) >= c.Header().ManifestBlocks()
 	if !awaited || (content && (store == nil || s.placed)) {
 		return false, nil
 	}
-	if err := c.Verify(in.Index, in.Offset, in.buf, in.Proof); err != nil {
+	if err := c.Verify(b.Index, b.Offset, b.buf, b.Proof); err != nil {
 		return false, err
 	}
 	if content {
-		return true, store.WriteBlock(in.Index, in.buf)
+		return true, store.WriteBlock(b.Index, b.buf)
 	}
 	return true, nil
 }

@@ -98,6 +98,7 @@ type shelf struct {
 	held   [][]byte
 	rotten map[blocks.Index]error // reading it gives this, or wrong bytes if nil
 	broken error                  // of writing
+	gate   chan struct{}          // a write waits for it to be closed; nil: it doesn't
 	writes int
 }
 
@@ -124,6 +125,12 @@ func (s *shelf) ReadBlock(i blocks.Index, offset uint32, p []byte) error {
 }
 
 func (s *shelf) WriteBlock(i blocks.Index, p []byte) error {
+	s.mu.Lock()
+	gate := s.gate
+	s.mu.Unlock()
+	if gate != nil {
+		<-gate
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !bytes.Equal(p, s.goods.bytes[i]) {

@@ -52,10 +52,10 @@ func (p *peer) owes() bool {
 	return false
 }
 
-// grants counts what the peer sends us unasked.
+// grants counts what the peer sends us unasked and hasn't sent whole yet.
 func (p *peer) grants() (n int) {
 	for k := range p.reqs {
-		if p.reqs[k].granted {
+		if r := &p.reqs[k]; r.granted && !r.arrived {
 			n++
 		}
 	}

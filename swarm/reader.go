@@ -13,8 +13,9 @@ import (
 
 var errProtocol = errors.New("protocol error")
 
-// readLoop takes frames until the session ends, and returns why.
+// readLoop takes frames until the session ends, and returns why once all that had arrived has landed.
 func (ss *session) readLoop(br *bufio.Reader) error {
+	defer ss.landings.Wait()
 	defer ss.dropIncoming()
 	var payload []byte
 	var head [wire.HeadSize]byte

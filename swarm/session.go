@@ -66,6 +66,8 @@ type session struct {
 
 	wake chan struct{} // capacity 1: something for the writer
 
+	landings sync.WaitGroup // Blocks that land beside the reader
+
 	mu        sync.Mutex // guards what follows
 	control   []byte     // whole frames to be written
 	sends     []send

@@ -72,6 +72,56 @@ func TestCancelInTheMiddleDiscards(t *testing.T) {
 	})
 }
 
+// A slow disk doesn't keep the reader from the next Block while there are landers; without one it does.
+func TestBlocksLandBesideTheReader(t *testing.T) {
+	for landers, behind := range []int{0, 1, 1} {
+		meetOpen(t, func(t *testing.T, g *goods, p *node, q *puppet, i blocks.Index) {
+			gate := make(chan struct{})
+			p.disk.mu.Lock()
+			p.disk.gate = gate
+			p.disk.mu.Unlock()
+			synctest.Wait() // the Manifest has landed
+			p.landers = make(chan struct{}, landers)
+			before := p.Stats().Received
+			q.send(g.block(i))
+			synctest.Wait()
+			next := q.asked()
+			sent := make(chan struct{})
+			go func() { q.send(g.block(next)); close(sent) }()
+			synctest.Wait()
+			want := uint64(len(g.bytes[i]) + behind*len(g.bytes[next]))
+			if got := p.Stats().Received - before; got != want {
+				t.Errorf("%d landers: %d bytes were read behind a write, want %d", landers, got, want)
+			}
+			close(gate)
+			<-sent
+			synctest.Wait()
+			if n := p.disk.written(); n != 2 {
+				t.Errorf("%d landers: %d of 2 blocks were written", landers, n)
+			}
+		})
+	}
+}
+
+// A session is over only when what had arrived on it has landed: a Block is told of before PeerDown, and Run awaits it.
+func TestSessionAwaitsItsLandings(t *testing.T) {
+	meetOpen(t, func(t *testing.T, g *goods, p *node, q *puppet, i blocks.Index) {
+		gate := make(chan struct{})
+		p.disk.mu.Lock()
+		p.disk.gate = gate
+		p.disk.mu.Unlock()
+		q.send(g.block(i))
+		synctest.Wait()
+		_ = q.conn.Close()
+		p.mustHave(1)
+		close(gate)
+		p.mustHave(0)
+		if !p.have.Has(i) {
+			t.Error("the block that landed last isn't announced")
+		}
+	})
+}
+
 func TestRefuseInTheMiddle(t *testing.T) {
 	meetOpen(t, func(t *testing.T, g *goods, p *node, q *puppet, i blocks.Index) {
 		ss := p.only()

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -85,6 +86,7 @@ const (
 	haveDelay   = 3 * time.Millisecond // HAVEs of this long go out together; 2-5 ms cost nothing measurable
 	maxSessions = 64                   // the core keeps fewer; the rest is room for those that come and are turned away
 	maxObserver = 32
+	maxLanders  = 8 // Blocks that land beside the readers: with one buffer each
 	eventQueue  = 1024
 )
 
@@ -102,6 +104,7 @@ type Swarm struct {
 
 	observers chan struct{} // places
 	rechecks  chan blocks.Index
+	landers   chan struct{} // places beside the readers
 
 	// landing keeps Place from overtaking a Block that is being written: readers hold it to verify and write, who places holds
 	// it alone. placed is guarded by it: nothing is written any more.
@@ -155,6 +158,7 @@ func New(cfg Config) *Swarm {
 		ready:     make(chan struct{}),
 		observers: make(chan struct{}, maxObserver),
 		rechecks:  make(chan blocks.Index, 64),
+		landers:   make(chan struct{}, min(runtime.GOMAXPROCS(0), maxLanders)),
 		sessions:  map[PeerID]*session{},
 		byMember:  map[string]*session{},
 		banned:    map[string]bool{},

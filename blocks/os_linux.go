@@ -53,6 +53,13 @@ func punchHole(f *os.File, off, n int64) error {
 	}))
 }
 
+// beginWriteback has the kernel begin to write what is new in f to the disk, without waiting for the end.
+func beginWriteback(f *os.File) error {
+	return asUnsupported("sync_file_range", retry(func() error {
+		return unix.SyncFileRange(int(f.Fd()), 0, 0, unix.SYNC_FILE_RANGE_WRITE)
+	}))
+}
+
 // reflink makes dst share all of src's disk blocks.
 func reflink(dst, src *os.File) error {
 	return asUnsupported("clone", retry(func() error {

@@ -25,6 +25,8 @@ func freeSpace(f *os.File) (uint64, error) {
 
 func punchHole(*os.File, int64, int64) error { return errors.ErrUnsupported }
 
+func beginWriteback(*os.File) error { return errors.ErrUnsupported }
+
 func reflink(_, _ *os.File) error { return errors.ErrUnsupported }
 
 func renameNew(*os.File, string, *os.File, string) error { return errors.ErrUnsupported }

@@ -188,10 +188,7 @@ func (s *Store) writeFile(sl Slice, p []byte) error {
 	e := &s.content.Manifest().Entries[sl.Entry]
 	name := s.at.name(e.Path)
 	if e.Size > uint64(s.content.Header().BlockSize) {
-		return s.files.use(name, func(f *os.File) error {
-			_, err := f.WriteAt(p, int64(sl.Offset))
-			return err
-		})
+		return s.files.writeAt(name, p, int64(sl.Offset))
 	}
 	return writeSmall(s.at.root, name, p)
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"sync"
+	"time"
 )
 
 // maxOpenFiles bounds the large files that a Store keeps open: as many as are in work at a time in any swarm seen, and far
@@ -41,8 +42,11 @@ type openFiles struct {
 	// Guarded by mu.
 	byName map[string]*openFile
 	recent *list.List // of *openFile, the last used first
-	fresh  int64      // bytes written since writeback was begun
+	fresh  int64      // bytes written since the last flush
 	closed bool
+
+	flushing bool
+	again    time.Time // not before
 }
 
 // openFile is a file in openFiles. Its fields but f are guarded by openFiles.mu.
@@ -51,7 +55,7 @@ type openFile struct {
 	f     *os.File
 	uses  int           // of use, now
 	at    *list.Element // nil once it was evicted: the last use closes it
-	fresh bool          // written to since writeback was begun
+	fresh bool          // written to since the last flush
 }
 
 func newOpenFiles(root *os.Root, flag int) *openFiles {
@@ -71,7 +75,11 @@ func (o *openFiles) use(name string, do func(f *os.File) error) error {
 // flushEvery is how many bytes are written before the kernel is asked to bring them to the disk. By itself it waits until a tenth of
 // the machine's memory is full of them and then holds up every writer: measured on 8 GiB, single GiB took twice the time of
 // the first. So many at a time are still sorted by their place, which matters to disks that turn.
-const flushEvery = 128 << 20
+const flushEvery = 64 << 20
+
+// flushShare bounds the time spent so: asking may block while the disk's queue is full, and is left to the kernel for so many times
+// as long afterwards. A disk slower than the network only gains by it what the kernel would do anyway.
+const flushShare = 10
 
 // writeAt writes to a file.
 func (o *openFiles) writeAt(name string, p []byte, off int64) error {
@@ -83,23 +91,37 @@ func (o *openFiles) writeAt(name string, p []byte, off int64) error {
 	if _, err := file.f.WriteAt(p, off); err != nil {
 		return err
 	}
-	for _, due := range o.wrote(file, int64(len(p))) {
-		_ = beginWriteback(due.f) // else the kernel chooses the time
-		o.put(due)
-	}
-	return nil
-}
-
-// wrote counts bytes written to file. When flushEvery have gathered it lends the files that they went to.
-func (o *openFiles) wrote(file *openFile, n int64) (due []*openFile) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	file.fresh = true
-	o.fresh += n
-	if o.fresh < flushEvery {
+	o.fresh += int64(len(p))
+	return nil
+}
+
+// flush has the kernel begin to bring to the disk what was written, if it is much and nobody does already.
+func (o *openFiles) flush() {
+	due := o.due(time.Now())
+	if len(due) == 0 {
+		return
+	}
+	begin := time.Now()
+	for _, file := range due {
+		_ = beginWriteback(file.f) // else the kernel chooses the time
+		o.put(file)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	end := time.Now()
+	o.flushing, o.again = false, end.Add(flushShare*end.Sub(begin))
+}
+
+// due lends the files that were written to, and begins the flush, if flushEvery have gathered and it may begin.
+func (o *openFiles) due(now time.Time) (due []*openFile) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.fresh < flushEvery || o.flushing || now.Before(o.again) {
 		return nil
 	}
-	o.fresh = 0
 	for at := o.recent.Front(); at != nil; at = at.Next() {
 		if file := at.Value.(*openFile); file.fresh {
 			file.fresh = false
@@ -107,6 +129,7 @@ func (o *openFiles) wrote(file *openFile, n int64) (due []*openFile) {
 			due = append(due, file)
 		}
 	}
+	o.fresh, o.flushing = 0, len(due) > 0
 	return due
 }
 

@@ -53,7 +53,7 @@ func punchHole(f *os.File, off, n int64) error {
 	}))
 }
 
-// beginWriteback has the kernel begin to write what is new in f to the disk, without waiting for the end.
+// beginWriteback has the kernel begin to write what is new in f to the disk. It waits for room in the disk's queue, not for the end.
 func beginWriteback(f *os.File) error {
 	return asUnsupported("sync_file_range", retry(func() error {
 		return unix.SyncFileRange(int(f.Fd()), 0, 0, unix.SYNC_FILE_RANGE_WRITE)

@@ -114,6 +114,19 @@ func (s *Store) WriteBlock(i Index, p []byte) error {
 	if !s.wanted.Has(i) || len(p) != int(s.content.BlockLen(i)) {
 		return fmt.Errorf("write block %d, %d bytes: %w", i, len(p), errBadSlice)
 	}
+	if err := s.writeOnce(i, p); err != nil {
+		return err
+	}
+	s.io.RLock()
+	defer s.io.RUnlock()
+	if s.phase == receiving {
+		s.files.flush()
+	}
+	return nil
+}
+
+// writeOnce writes a Block's files, nodes and bit, unless another writer has.
+func (s *Store) writeOnce(i Index, p []byte) error {
 	one := &s.writing[int(i)%len(s.writing)]
 	one.Lock()
 	defer one.Unlock()

@@ -36,7 +36,10 @@ func TestArrivedGrantsLeaveTheCredit(t *testing.T) {
 		if got := kinds(r.do(Event{Kind: Granted, Peer: 1, Index: i}), Cancel); len(got) != 0 {
 			t.Fatalf("Grant %d is declined: %+v", i, got)
 		}
-		r.do(Event{Kind: Progress, Peer: 1, Index: i, Length: 1000, Bytes: 1000})
+		r.wait(grantPause)
+		if got := kinds(r.do(Event{Kind: Progress, Peer: 1, Index: i, Length: 1000, Bytes: 1000}), Ask); len(got) != 0 {
+			t.Fatalf("a seed that grants is asked: %+v", got)
+		}
 	}
 }
 

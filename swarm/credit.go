@@ -21,7 +21,7 @@ func (c *Core) maySpend(p *peer) bool {
 		if p.granting == 0 {
 			pause = firstGrant
 		}
-		if p.grants() > 0 || c.now < max(p.granting, p.up)+pause {
+		if p.pushes() || c.now < max(p.granting, p.up)+pause {
 			return false
 		}
 	}

@@ -167,6 +167,11 @@ func (ss *session) finishBlock() error {
 		ss.dropIncoming()
 		return nil
 	}
+	if !ss.claim(in.Index, in.Offset) {
+		s.count.discarded.Add(uint64(in.Length))
+		ss.dropIncoming()
+		return nil
+	}
 	b := arrived{Block: in.Block, buf: in.buf}
 	in.open, in.buf = false, nil
 	select {
@@ -207,18 +212,16 @@ func (ss *session) land(b arrived) error {
 	return nil
 }
 
-// keep verifies and writes a Block, unless it isn't awaited any more or there is no place for it.
+// keep verifies and writes a Block, unless there is no place for it.
 func (ss *session) keep(b arrived) (kept bool, err error) {
 	s := ss.s
 	s.landing.RLock()
 	defer s.landing.RUnlock()
-	awaited := ss.awaits(b.Index, b.Offset)
-	ss.forget(b.Index, b.Offset)
 	s.mu.Lock()
 	c, store := s.content, s.store
 	s.mu.Unlock()
 	content := uint32(b.Index) >= c.Header().ManifestBlocks()
-	if !awaited || (content && (store == nil || s.placed)) {
+	if content && (store == nil || s.placed) {
 		return false, nil
 	}
 	if err := c.Verify(b.Index, b.Offset, b.buf, b.Proof); err != nil {

@@ -62,6 +62,16 @@ func (p *peer) grants() (n int) {
 	return n
 }
 
+// pushes tells whether the peer sends us something unasked, or something of it isn't verified yet.
+func (p *peer) pushes() bool {
+	for k := range p.reqs {
+		if p.reqs[k].granted {
+			return true
+		}
+	}
+	return false
+}
+
 // header fixes the Index space.
 func (c *Core) header(n, manifest, blockSize uint32) {
 	n = min(n, blocks.MaxBlocks)

@@ -156,6 +156,16 @@ func (ss *session) forget(i blocks.Index, offset uint32) {
 	ss.mu.Unlock()
 }
 
+// claim takes an answer that has come whole: only one is, and what the peer says of it afterwards changes nothing.
+func (ss *session) claim(i blocks.Index, offset uint32) bool {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	s := slot{i, offset}
+	ok := ss.awaited[s]
+	delete(ss.awaited, s)
+	return ok
+}
+
 // awaits tells whether an answer is allowed.
 func (ss *session) awaits(i blocks.Index, offset uint32) bool {
 	ss.mu.Lock()

@@ -103,6 +103,18 @@ func TestBlocksLandBesideTheReader(t *testing.T) {
 	}
 }
 
+// What has come whole is ours, whatever the peer says of it afterwards.
+func TestArrivedBlockStaysAfterRefuse(t *testing.T) {
+	meetOpen(t, func(t *testing.T, g *goods, p *node, q *puppet, i blocks.Index) {
+		q.send(append(g.block(i), wire.Refuse{Index: i, Reason: byte(Busy)}.Append(nil)...))
+		q.send(wire.AppendIndex(nil, wire.TWithdraw, i))
+		synctest.Wait()
+		if n := p.disk.written(); n != 1 || !p.have.Has(i) {
+			t.Errorf("%d blocks were written, held %v", n, p.have.Has(i))
+		}
+	})
+}
+
 // A session is over only when what had arrived on it has landed: a Block is told of before PeerDown, and Run awaits it.
 func TestSessionAwaitsItsLandings(t *testing.T) {
 	meetOpen(t, func(t *testing.T, g *goods, p *node, q *puppet, i blocks.Index) {

@@ -362,6 +362,7 @@ func (n *simNode) takes(p *simPipe, x *simXfer, told, size uint32, whole bool) {
 		n.step(Event{Kind: Progress, Peer: p.peer, Index: x.index, Bytes: uint32(told)})
 		return
 	}
+	n.step(Event{Kind: Progress, Peer: p.peer, Index: x.index, Length: x.length, Bytes: x.length})
 	if n.core.have.Has(x.index) {
 		n.wasted += float64(x.length)
 	}

@@ -106,8 +106,8 @@ type Swarm struct {
 	rechecks  chan blocks.Index
 	landers   chan struct{} // places beside the readers
 
-	// landing keeps Place from overtaking a Block that is being written: readers hold it to verify and write, who places holds
-	// it alone. placed is guarded by it: nothing is written any more.
+	// landing keeps Place from overtaking a Block that is being written: who lands one holds it with others, who places holds it
+	// alone. placed is guarded by it: nothing is written any more.
 	landing sync.RWMutex
 	placed  bool
 

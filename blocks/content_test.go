@@ -240,6 +240,30 @@ func TestContentTakesSlices(t *testing.T) {
 	}
 }
 
+// Whatever the bites in which a Block comes, hashing them on the way gives the same verdict, of every kind of Block.
+func TestHasherTakesAnyBites(t *testing.T) {
+	w := newWorld(t)
+	random := rand.New(rand.NewPCG(3, 4))
+	for i := range Index(w.Header().Blocks) {
+		whole := w.block(i)
+		proof, _ := w.Proof(nil, i, 0, uint32(len(whole)), nil, nil)
+		for _, wrong := range []bool{false, true} {
+			data := bytes.Clone(whole)
+			if wrong {
+				data[random.IntN(len(data))] ^= 4
+			}
+			h := w.Hasher(i, 0)
+			for got := 0; got < len(data); {
+				got = min(got+1+random.IntN(3*GroupSize), len(data))
+				h.Hash(data[:got])
+			}
+			if err := w.VerifyHashed(&h, i, 0, data, proof); (err != nil) != wrong {
+				t.Errorf("block %d, wrong %v: %v", i, wrong, err)
+			}
+		}
+	}
+}
+
 func TestContentIsSafeForConcurrentUse(t *testing.T) {
 	w := newWorld(t)
 	r := NewContent(w.Header())

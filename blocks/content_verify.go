@@ -26,9 +26,37 @@ func (c *Content) place(i Index) (place, bool) {
 	return place{tree: o.trees[large], block: block, first: i - Index(block), opened: o}, true
 }
 
+// Hasher hashes a slice of a Block while it arrives, when its bytes are still in the cache. Not safe for concurrent use.
+type Hasher struct {
+	m    merger
+	tree *Tree // nil: a packed Block, whose files are hashed when it is whole
+}
+
+// Hasher begins a slice of Block i.
+func (c *Content) Hasher(i Index, offset uint32) Hasher {
+	at, ok := c.place(i)
+	if !ok || at.tree == nil {
+		return Hasher{}
+	}
+	return Hasher{at.tree.merger(at.block, offset), at.tree}
+}
+
+// Hash takes all of the slice's bytes that have come so far, at most a Block's. What was hashed before isn't looked at again.
+func (h *Hasher) Hash(data []byte) {
+	if h.tree != nil {
+		h.m.upto(data)
+	}
+}
+
 // Verify checks a slice of any Block: of the Manifest and large files by Tree, packed Blocks (whole and without Proof only) by
 // their files' Roots. A verified whole Manifest Block is kept. Errors wrap ErrBadBlock.
 func (c *Content) Verify(i Index, offset uint32, data []byte, proof []CV) error {
+	h := c.Hasher(i, offset)
+	return c.VerifyHashed(&h, i, offset, data, proof)
+}
+
+// VerifyHashed is Verify of a slice of which h, begun for the same slice, has hashed some.
+func (c *Content) VerifyHashed(h *Hasher, i Index, offset uint32, data []byte, proof []CV) error {
 	at, ok := c.place(i)
 	if !ok {
 		return fmt.Errorf("verify block %d: %w: %w", i, errNoBlock, ErrBadBlock)
@@ -39,7 +67,10 @@ func (c *Content) Verify(i Index, offset uint32, data []byte, proof []CV) error 
 		}
 		return nil
 	}
-	if err := at.tree.Verify(at.block, offset, data, proof); err != nil {
+	if h.tree != at.tree { // begun before Open
+		*h = c.Hasher(i, offset)
+	}
+	if err := at.tree.verify(&h.m, at.block, offset, data, proof); err != nil {
 		return fmt.Errorf("verify index %d: %w", i, err)
 	}
 	if at.tree == c.tree && len(data) == int(c.header.ManifestLen(i)) {

@@ -92,9 +92,18 @@ func compressTail(p []byte, counter uint64) guts.Node {
 // node) and is at most MaxBlockSize long. top says that p is the whole file.
 func hashSubtree(p []byte, offset uint64, top bool) CV {
 	m := merger{first: offset / ChunkSize}
-	for len(p) > GroupSize {
+	return m.rest(p, top)
+}
+
+// upto pushes those groups of the subtree's first bytes p that weren't pushed yet and that more bytes follow.
+func (m *merger) upto(p []byte) {
+	for p = p[m.done*GroupSize:]; len(p) > GroupSize; p = p[GroupSize:] {
 		m.push((*[GroupSize]byte)(p))
-		p = p[GroupSize:]
 	}
-	return m.finish(p, top)
+}
+
+// rest is finish for all of the subtree's bytes, some of which may have been pushed.
+func (m *merger) rest(p []byte, top bool) CV {
+	m.upto(p)
+	return m.finish(p[m.done*GroupSize:], top)
 }

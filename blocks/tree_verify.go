@@ -59,6 +59,17 @@ func (t *Tree) siblings(block uint32, upTo int) int {
 // the path from the Block upward and the path's siblings. CVs above the first verified node are not looked at. Errors wrap
 // ErrBadBlock: wrong bytes, a short Proof, one that would lead beyond the Root, or a slice that is no node.
 func (t *Tree) Verify(block, offset uint32, data []byte, proof []CV) error {
+	m := t.merger(block, offset)
+	return t.verify(&m, block, offset, data, proof)
+}
+
+// merger begins to hash a slice of a Block.
+func (t *Tree) merger(block, offset uint32) merger {
+	return merger{first: (uint64(block)*uint64(t.blockSize) + uint64(offset)) / ChunkSize}
+}
+
+// verify is Verify where some of data may have been pushed to m.
+func (t *Tree) verify(m *merger, block, offset uint32, data []byte, proof []CV) error {
 	if block >= t.blocks || len(data) > int(t.blockSize) {
 		return fmt.Errorf("verify block %d of %d: %d bytes at %d: %w", block, t.blocks, len(data), offset, ErrBadBlock)
 	}
@@ -73,7 +84,7 @@ func (t *Tree) Verify(block, offset uint32, data []byte, proof []CV) error {
 		return fmt.Errorf("verify block %d: a proof of %d nodes, not %d to %d: %w", block, len(proof), least, most, ErrBadBlock)
 	}
 	whole := len(data) == int(t.blockLen(block))
-	cv := hashSubtree(data, uint64(block)*uint64(t.blockSize)+uint64(offset), whole && t.top() == 0)
+	cv := m.rest(data, whole && t.top() == 0)
 	cv = c.climb(cv, proof[:inner], t.top() == 0)
 	if !t.climb(block, cv, proof[inner:least], stop, want) {
 		return fmt.Errorf("verify block %d: %w", block, ErrBadBlock)

@@ -21,6 +21,7 @@ type incoming struct {
 	discard bool   // nobody wants it any more; buf is nil
 	got     uint32 // bytes so far
 	buf     []byte // the whole Block's
+	hash    blocks.Hasher
 	spare   []blocks.CV
 	spans   []blocks.Span
 	refresh time.Time // when the read deadline was last moved
@@ -49,7 +50,7 @@ func (ss *session) beginBlock(p []byte) error {
 	if m.Offset != 0 || m.Length != size {
 		return fmt.Errorf("%w: %d bytes at %d of block %d instead of all", errProtocol, m.Length, m.Offset, m.Index)
 	}
-	in.buf = ss.s.buffer(m.Length)
+	in.buf, in.hash = ss.s.buffer(m.Length), ss.s.Content().Hasher(m.Index, m.Offset)
 	return nil
 }
 
@@ -134,6 +135,9 @@ func (ss *session) readSome(br *bufio.Reader, n uint32) error {
 	}
 	ss.s.count.received(ss.seed, n)
 	in.got += n
+	if !in.discard {
+		in.hash.Hash(in.buf[:in.got])
+	}
 	return nil
 }
 
@@ -155,7 +159,8 @@ func bite(l *rate.Limiter) uint32 {
 // arrived is a Block that has come whole.
 type arrived struct {
 	wire.Block
-	buf []byte
+	buf  []byte
+	hash blocks.Hasher
 }
 
 // finishBlock lands the Block that has arrived whole while the reader takes the next one, so that a single session isn't bound by
@@ -172,7 +177,7 @@ func (ss *session) finishBlock() error {
 		ss.dropIncoming()
 		return nil
 	}
-	b := arrived{Block: in.Block, buf: in.buf}
+	b := arrived{Block: in.Block, buf: in.buf, hash: in.hash}
 	in.open, in.buf = false, nil
 	select {
 	case s.landers <- struct{}{}:
@@ -224,7 +229,7 @@ func (ss *session) keep(b arrived) (kept bool, err error) {
 	if content && (store == nil || s.placed) {
 		return false, nil
 	}
-	if err := c.Verify(b.Index, b.Offset, b.buf, b.Proof); err != nil {
+	if err := c.VerifyHashed(&b.hash, b.Index, b.Offset, b.buf, b.Proof); err != nil {
 		return false, err
 	}
 	if content {

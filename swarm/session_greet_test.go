@@ -133,11 +133,12 @@ func TestSilentCallerIsGivenUp(t *testing.T) {
 func TestChangesDuringHello(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 20), newMemNet()
-		seed := newNode(t, n, g, 0, asSeed).start()
-		time.Sleep(time.Millisecond)
+		seed := newNode(t, n, g, 0, asSeed)
 		get := newNode(t, n, g, 1, knows(0))
 		q := mute(t, get, 5)
 		get.start()
+		synctest.Wait() // its HELLO to the puppet is made, before it knows a Header
+		seed.start()
 		time.Sleep(2 * time.Second)
 		r := mute(t, seed, 6)
 		synctest.Wait()

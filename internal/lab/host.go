@@ -12,11 +12,12 @@ import (
 	"time"
 )
 
-// Shaping: a bucket of burstTime, at least one of the largest packets that the kernel hands on whole, and a queue of queueTime as
-// a switch has it.
+// Shaping: a bucket of burstTime, at least one of the largest packets that the kernel hands on whole (64 KiB, for which tbf counts the
+// headers of each of its 45 segments; what doesn't fit is cut into them, at many times the cost), and a queue of queueTime as a
+// switch has it.
 const (
 	burstTime = 2 * time.Millisecond
-	burstMin  = 64 << 10 // bytes
+	burstMin  = 80 << 10 // bytes
 	queueTime = 20 * time.Millisecond
 )
 

@@ -40,8 +40,9 @@ sim: ## the core in the simulator: make sim N=64 BLOCKS=1024 SEED=1
 	P2PCP_SIM_N=$(or $(N),64) P2PCP_SIM_BLOCKS=$(or $(BLOCKS),1024) P2PCP_SIM_SEED=$(or $(SEED),1) \
 		go test -count=1 -run TestSimOne -v ./swarm
 
-bench: build ## 8 receivers at 200 Mbit/s: time against the physical limit (root, Linux)
-	P2PCP_E2E=1 P2PCP_BENCH=1 P2PCP_BIN=$(CURDIR)/bin/p2pcp go test -count=1 -timeout 20m -run TestBench -v ./internal/e2e
+CASES ?= .
+bench: build ## swarms on shaped links: time against the physical limit, CPU, seed egress (root, Linux)
+	go run ./internal/bench -run "$(CASES)"
 
 completions: build ## write completions/ anew
 	for s in bash zsh fish; do ./bin/p2pcp completion $$s >completions/p2pcp.$$s; done

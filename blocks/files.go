@@ -79,7 +79,7 @@ const flushEvery = 64 << 20
 
 // flushShare bounds the time spent so: asking may block while the disk's queue is full, and is left to the kernel for so many times
 // as long afterwards. A disk slower than the network only gains by it what the kernel would do anyway.
-const flushShare = 10
+const flushShare = 2
 
 // writeAt writes to a file.
 func (o *openFiles) writeAt(name string, p []byte, off int64) error {

@@ -100,11 +100,11 @@ func (o *openFiles) writeAt(name string, p []byte, off int64) error {
 
 // flush has the kernel begin to bring to the disk what was written, if it is much and nobody does already.
 func (o *openFiles) flush() {
-	due := o.due(time.Now())
+	begin := time.Now()
+	due := o.due(begin)
 	if len(due) == 0 {
 		return
 	}
-	begin := time.Now()
 	for _, file := range due {
 		_ = beginWriteback(file.f) // else the kernel chooses the time
 		o.put(file)

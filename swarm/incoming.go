@@ -38,8 +38,8 @@ func (ss *session) beginBlock(p []byte) error {
 	}
 	ss.abandonIncoming(m.Request)
 	in.spare = m.Proof[:0]
-	size := uint32(0)
-	if c := ss.s.Content(); c != nil {
+	c, size := ss.s.Content(), uint32(0)
+	if c != nil {
 		size = c.BlockLen(m.Index)
 	}
 	in.Block, in.open, in.got = m, true, 0
@@ -50,7 +50,7 @@ func (ss *session) beginBlock(p []byte) error {
 	if m.Offset != 0 || m.Length != size {
 		return fmt.Errorf("%w: %d bytes at %d of block %d instead of all", errProtocol, m.Length, m.Offset, m.Index)
 	}
-	in.buf, in.hash = ss.s.buffer(m.Length), ss.s.Content().Hasher(m.Index, m.Offset)
+	in.buf, in.hash = ss.s.buffer(m.Length), c.Hasher(m.Index, m.Offset)
 	return nil
 }
 
@@ -58,8 +58,7 @@ func (ss *session) beginBlock(p []byte) error {
 // that it won't come.
 func (ss *session) abandonIncoming(next wire.Request) {
 	in := &ss.in
-	if in.open && !in.discard && in.Request != next && ss.awaits(in.Index, in.Offset) {
-		ss.forget(in.Index, in.Offset)
+	if in.open && !in.discard && in.Request != next && ss.claim(in.Index, in.Offset) {
 		ss.s.post(Event{Kind: Refused, Peer: ss.id, Index: in.Index, Offset: in.Offset, Reason: Busy})
 	}
 	ss.dropIncoming()

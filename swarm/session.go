@@ -156,7 +156,7 @@ func (ss *session) forget(i blocks.Index, offset uint32) {
 	ss.mu.Unlock()
 }
 
-// claim takes an answer that has come whole: only one is, and what the peer says of it afterwards changes nothing.
+// claim is awaits and forget in one step: of several answers only one has it.
 func (ss *session) claim(i blocks.Index, offset uint32) bool {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()

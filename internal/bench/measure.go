@@ -90,10 +90,15 @@ func (w *sampler) sent(host int) uint64 {
 // was reached, in the middle, and after its own end until the end of all. line is the link's rate, bytes a second.
 type losses struct{ Start, Middle, Tail float64 }
 
-func (w *sampler) losses(line float64, ends []time.Time) (l losses) {
-	begin, last := w.rows[0].at, slices.MaxFunc(ends, time.Time.Compare)
-	for k, end := range ends {
-		host := k + 1 // 0 is the seed's
+func (w *sampler) losses(line float64, gets []*proc) (l losses) {
+	begin, last := w.rows[0].at, time.Time{}
+	for _, p := range gets {
+		if end := p.out.finished(); end.After(last) {
+			last = end
+		}
+	}
+	for _, p := range gets {
+		host, end := slices.Index(w.hosts, p.host), p.out.finished()
 		started := end
 		full, got := 0.0, 0.0
 		for r := 1; r < len(w.rows); r++ {
@@ -111,7 +116,7 @@ func (w *sampler) losses(line float64, ends []time.Time) (l losses) {
 		l.Middle += (full - got) / line
 		l.Tail += last.Sub(end).Seconds()
 	}
-	n := float64(len(ends))
+	n := float64(len(gets))
 	return losses{l.Start / n, l.Middle / n, l.Tail / n}
 }
 

@@ -16,10 +16,10 @@ import (
 
 // proc is a process on a host of the lab.
 type proc struct {
+	host     *lab.Host
 	cmd      *exec.Cmd
 	out, err output
 	started  time.Time
-	ended    time.Time     // valid once done is closed
 	done     chan struct{} // closed when it has ended
 }
 
@@ -57,7 +57,7 @@ func (o *output) finished() time.Time {
 
 // start runs a command on a host in the background; it is killed with ctx.
 func start(ctx context.Context, h *lab.Host, args ...string) (*proc, error) {
-	p := &proc{cmd: h.Command(ctx, args[0], args[1:]...), done: make(chan struct{})}
+	p := &proc{host: h, cmd: h.Command(ctx, args[0], args[1:]...), done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.err
 	p.cmd.WaitDelay = 5 * time.Second
 	p.started = time.Now()
@@ -66,7 +66,6 @@ func start(ctx context.Context, h *lab.Host, args ...string) (*proc, error) {
 	}
 	go func() {
 		_ = p.cmd.Wait()
-		p.ended = time.Now()
 		close(p.done)
 	}()
 	return p, nil

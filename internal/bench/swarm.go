@@ -31,7 +31,7 @@ type shaped struct {
 // bench is what runs share.
 type bench struct {
 	bin   string
-	runs  int // overrides the cases', if not 0
+	runs  int // of each case
 	trace bool
 }
 
@@ -214,13 +214,11 @@ func (s *stage) launch(ctx context.Context, ticket string, w *sampler) ([]*proc,
 
 // figures computes what a run shows.
 func (s *stage) figures(w *sampler, load float64, seed *proc, gets []*proc) (outcome, error) {
-	begin := gets[0].started
+	begin := w.rows[0].at  // the first start follows, be it killed later
 	var own, all []float64 // seconds since each one's start, since the first one's
-	var ends []time.Time
 	cpu, peak, wasted, got := seed.cpu(), seed.peak(), 0.0, 0.0
 	for _, p := range gets {
 		end := p.out.finished()
-		ends = append(ends, end)
 		own, all = append(own, end.Sub(p.started).Seconds()), append(all, end.Sub(begin).Seconds())
 		cpu += p.cpu()
 		peak = max(peak, p.peak())
@@ -243,7 +241,7 @@ func (s *stage) figures(w *sampler, load float64, seed *proc, gets []*proc) (out
 	}
 	if s.trace {
 		line := float64(s.mbit) * 1e6 / 8
-		l := w.losses(line, ends)
+		l := w.losses(line, gets)
 		o["lost at start"], o["lost in the middle"], o["lost at the end"] = l.Start, l.Middle, l.Tail
 	}
 	return o, nil

@@ -77,7 +77,6 @@ func TestGetInterruptedAtTheLock(t *testing.T) {
 	l.check(seed.cmd.Process.Signal(syscall.SIGSTOP))
 	defer func() { _ = seed.cmd.Process.Signal(syscall.SIGCONT) }()
 	l.check(first.cmd.Process.Signal(syscall.SIGINT))
-	first.says(t, "stopping")
 	if code, _ := first.exits(t, syscall.SIGTERM); code != exitTerminated || strings.Contains(first.stderr(t), "stopped command") {
 		t.Errorf("first: exit %d\n%s", code, first.stderr(t))
 	}

@@ -27,6 +27,7 @@ type member struct {
 	secrets port.Secrets
 	swarm   *swarm.Swarm
 	node    atomic.Pointer[gossip.Node]
+	others  acquaintances // whom the gossip is to be joined through
 
 	starting sync.Once
 	started  chan *gossip.Node // capacity 1: the gossip node, once its address is known
@@ -160,10 +161,8 @@ func (m *member) met(p swarm.Peer) {
 	} else if a := m.port.Addr().Addr(); !a.IsUnspecified() {
 		advertise = netip.AddrPortFrom(a, m.port.Addr().Port())
 	}
+	m.others.met(p)
 	m.startGossip(advertise)
-	if n := m.node.Load(); n != nil && p.Addr.Port() != 0 {
-		n.Join([]netip.AddrPort{p.Addr})
-	}
 }
 
 // startGossip makes the gossip node once.
@@ -188,6 +187,14 @@ func (m *member) startGossip(advertise netip.AddrPort) {
 	})
 }
 
+const (
+	// gossipDelay is how long a receiver does without gossip: peers tell it of peers meanwhile, and who needs no longer for all of its
+	// content is spared a third of the CPU of its start.
+	gossipDelay = 500 * time.Millisecond
+	// joinPeriod is how often a peer that the gossip doesn't know of is joined.
+	joinPeriod = time.Second
+)
+
 // runGossip runs the gossip node, once there is one, and forwards what it learns.
 func (m *member) runGossip(ctx context.Context) {
 	var n *gossip.Node
@@ -196,17 +203,42 @@ func (m *member) runGossip(ctx context.Context) {
 	case <-ctx.Done():
 		return
 	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
+	if !m.cfg.seed {
+		select {
+		case <-time.After(gossipDelay):
+		case <-ctx.Done():
+			return
+		}
+	}
+	var around sync.WaitGroup
+	defer around.Wait()
+	around.Go(func() {
 		for e := range n.Events() {
 			m.forward(e)
 		}
-	}()
+	})
+	joining, stop := context.WithCancel(ctx)
+	defer stop()
+	around.Go(func() { m.joinOthers(joining, n) })
 	if err := n.Run(ctx); err != nil {
 		m.cfg.log.Warn("gossip ended: the swarm goes on by peer exchange", "err", err)
 	}
-	<-done
+}
+
+// joinOthers makes two gossips that a session connects one.
+func (m *member) joinOthers(ctx context.Context, n *gossip.Node) {
+	ticker := time.NewTicker(joinPeriod)
+	defer ticker.Stop()
+	for {
+		if addr, ok := m.others.next(n.Members()); ok {
+			n.Join([]netip.AddrPort{addr})
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // forward gives the Swarm, and a seed's Ledger, a change of the membership.

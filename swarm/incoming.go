@@ -104,7 +104,7 @@ func (ss *session) readBytes(br *bufio.Reader, n uint32) error {
 	if in.got < in.Length {
 		return nil
 	}
-	return ss.finishBlock()
+	return ss.finishBlock(br.Buffered() > 0)
 }
 
 // unlimitedBite is how much is read at a time without a limit; after each the peer counts as living.
@@ -163,9 +163,9 @@ type arrived struct {
 }
 
 // finishBlock lands the Block that has arrived whole while the reader takes the next one, so that a single session isn't bound by
-// the sum of network, hash and disk. If landers are short the reader lands it itself: then there are enough at work, and
-// what isn't read stays with the peer.
-func (ss *session) finishBlock() error {
+// the sum of network, hash and disk. The reader lands it itself where nothing more has come yet, since waking another thread costs
+// as much as a small Block, and where landers are short: then there are enough at work, and what isn't read stays with the peer.
+func (ss *session) finishBlock(more bool) error {
 	in, s := &ss.in, ss.s
 	if in.discard {
 		ss.dropIncoming()
@@ -178,6 +178,9 @@ func (ss *session) finishBlock() error {
 	}
 	b := arrived{Block: in.Block, buf: in.buf, hash: in.hash}
 	in.open, in.buf = false, nil
+	if !more {
+		return ss.land(b)
+	}
 	select {
 	case s.landers <- struct{}{}:
 		in.spare = nil // it is b's now

@@ -72,7 +72,7 @@ func TestCancelInTheMiddleDiscards(t *testing.T) {
 	})
 }
 
-// A slow disk doesn't keep the reader from the next Block while there are landers; without one it does.
+// A slow disk doesn't keep the reader from what has come behind a Block while there are landers; without one it does.
 func TestBlocksLandBesideTheReader(t *testing.T) {
 	for landers, behind := range []int{0, 1, 1} {
 		meetOpen(t, func(t *testing.T, g *goods, p *node, q *puppet, i blocks.Index) {
@@ -83,7 +83,7 @@ func TestBlocksLandBesideTheReader(t *testing.T) {
 			synctest.Wait() // the Manifest has landed
 			p.landers = make(chan struct{}, landers)
 			before := p.Stats().Received
-			q.send(g.block(i))
+			q.send(wire.AppendEmpty(g.block(i), wire.TPing))
 			synctest.Wait()
 			next := q.asked()
 			sent := make(chan struct{})

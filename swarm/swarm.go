@@ -97,6 +97,7 @@ type Swarm struct {
 	fatal  chan error
 	start  time.Time
 	pool   sync.Pool // *[]byte of the block size
+	frames sync.Pool // *[]byte that DATA frames are made in
 	count  counters
 	snap   atomic.Pointer[Snapshot]
 	ready  chan struct{} // closed when the Header is known
@@ -171,6 +172,7 @@ func New(cfg Config) *Swarm {
 		s.have = s.cfg.Core.Have.Clone()
 		close(s.ready)
 	}
+	s.frames.New = func() any { return new([]byte) }
 	s.loop.core = NewCore(s.cfg.Core)
 	s.snap.Store(&Snapshot{})
 	return s

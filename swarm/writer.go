@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -30,7 +31,8 @@ type outgoing struct {
 	pass  *rate.Reservation // for n bytes; nil: no limit
 	frame int               // content bytes that a frame should have
 	buf   []byte
-	whole []byte // the Block's bytes, for a Request inside it
+	lent  *[]byte // what buf was when it was borrowed; nil: it is our own, for control frames
+	whole []byte  // the Block's bytes, for a Request inside it
 	proof []blocks.CV
 }
 
@@ -53,9 +55,8 @@ func (ss *session) writeLoop() {
 			return
 		case pause > 0:
 			pace.Reset(pause)
-		default:
-			ss.out.buf = nil
 		}
+		ss.dropFrame()
 		select {
 		case <-ss.wake:
 		case <-pace.C:
@@ -89,6 +90,7 @@ func (ss *session) writeOnce() (wrote bool, pause time.Duration, err error) {
 		pause = ss.admission(req)
 		block = pause == 0
 	}
+	ss.takeFrame(block)
 	o.buf = ss.takeControl(o.buf[:0])
 	if block {
 		control := len(o.buf)
@@ -179,6 +181,25 @@ func (ss *session) admission(req wire.Request) time.Duration {
 	return o.pass.Delay()
 }
 
+// takeFrame borrows the buffer that a DATA frame is made in, dropFrame gives it back: an idle session has none.
+func (ss *session) takeFrame(block bool) {
+	if o := &ss.out; block && o.lent == nil {
+		o.lent = ss.s.frames.Get().(*[]byte)
+		o.buf = *o.lent
+	}
+}
+
+func (ss *session) dropFrame() {
+	o := &ss.out
+	if o.lent != nil {
+		*o.lent = o.buf // it may have grown
+		ss.s.frames.Put(o.lent)
+	}
+	if o.lent != nil || cap(o.buf) > 4<<10 {
+		o.lent, o.buf = nil, nil
+	}
+}
+
 func (ss *session) takeControl(b []byte) []byte {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
@@ -202,7 +223,7 @@ func (ss *session) appendBlock(b []byte, req wire.Request) ([]byte, error) {
 	offset := req.Offset + o.sent
 	b = wire.AppendDataHead(b, req.Index, offset, int(o.n))
 	from := len(b)
-	b = append(b, make([]byte, o.n)...)
+	b = slices.Grow(b, int(o.n))[:from+int(o.n)]
 	if err := ss.s.read(req.Index, offset, b[from:]); err != nil {
 		return b, err
 	}
@@ -285,7 +306,7 @@ func (ss *session) abandonSends() {
 	ss.mu.Lock()
 	ss.sends, ss.busy = nil, false
 	ss.mu.Unlock()
-	ss.out.buf = nil
+	ss.dropFrame()
 	if ss.out.pass != nil {
 		ss.out.pass.Cancel()
 	}

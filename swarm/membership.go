@@ -66,7 +66,7 @@ func (c *Core) memberOf(ev Event) *member {
 	}
 	m.seed = m.seed || ev.Seed
 	m.gone = false
-	if !m.banned {
+	if m.steady() {
 		c.mesh.enter(m)
 	}
 	return m
@@ -208,6 +208,7 @@ func (c *Core) joined(p *peer) {
 	}
 	m.sessions++
 	m.fails = 0
+	c.mesh.enter(m)
 	m.complete = c.complete(p)
 	p.open = c.cfg.Seed && p.have != nil && c.hasManifest(p)
 }

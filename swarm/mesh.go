@@ -32,13 +32,11 @@ func onRing(place uint64, k int) uint64 {
 	return h ^ h>>31
 }
 
-// enter puts a member into the rings; true if it is a new neighbor there.
-func (h *mesh) enter(m *member) bool {
-	was := m.near
+// enter puts a member into the rings.
+func (h *mesh) enter(m *member) {
 	for k := range h.rings {
 		h.rings[k].enter(m, onRing(m.place, k)-onRing(h.self, k))
 	}
-	return m.near > was
 }
 
 func (r *ring) enter(m *member, dist uint64) {

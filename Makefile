@@ -9,7 +9,7 @@ FUZZTIME ?= 10s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOFUMPT := mvdan.cc/gofumpt@v0.12.0
 
-.PHONY: build demo test short e2e lint fuzz sim bench completions check install clean
+.PHONY: build demo test short e2e lint fuzz sim sim-all bench completions check install clean
 
 build: ## the static binary, bin/p2pcp
 	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/p2pcp .
@@ -39,6 +39,9 @@ fuzz: ## each fuzz target for FUZZTIME
 sim: ## the core in the simulator: make sim N=64 BLOCKS=1024 SEED=1
 	P2PCP_SIM_N=$(or $(N),64) P2PCP_SIM_BLOCKS=$(or $(BLOCKS),1024) P2PCP_SIM_SEED=$(or $(SEED),1) \
 		go test -count=1 -run TestSimOne -v ./swarm
+
+sim-all: ## simulations of up to 10,000 nodes, some minutes: a line each, and as JSON in P2PCP_SIM_JSON if that names a file
+	P2PCP_SIM_ALL=1 go test -count=1 -timeout 60m -run TestSimCases -v ./swarm
 
 CASES ?= .
 bench: build ## swarms on shaped links: time against the physical limit, CPU, seed egress (root, Linux)

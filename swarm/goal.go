@@ -159,6 +159,7 @@ func (c *Core) bad(p *peer, i blocks.Index) {
 		return
 	}
 	p.m.banned = true
+	c.leave(p.m)
 	c.order(Action{Kind: Drop, Peer: p.id, Ban: true, Text: "sent wrong blocks"})
 	c.peerDown(p)
 }

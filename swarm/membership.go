@@ -12,7 +12,9 @@ type member struct {
 	name     string
 	addr     netip.AddrPort // where it can be dialled; invalid or port 0: it can't
 	seed     bool
-	sessions int // live
+	place    uint64 // where it stands on the rings
+	near     int    // how many places next to us it has there
+	sessions int    // live
 	complete bool
 	banned   bool
 	gone     bool          // left or dead, says gossip
@@ -55,7 +57,7 @@ func (c *Core) memberOf(ev Event) *member {
 		if len(c.members) >= maxMembers {
 			c.forgetMember(true)
 		}
-		m = &member{name: ev.Member}
+		m = &member{name: ev.Member, place: rankOf(c.cfg.ID, ev.Member)}
 		c.byName[m.name] = m
 		c.members = append(c.members, m)
 	}
@@ -64,6 +66,9 @@ func (c *Core) memberOf(ev Event) *member {
 	}
 	m.seed = m.seed || ev.Seed
 	m.gone = false
+	if m.steady() {
+		c.mesh.enter(m)
+	}
 	return m
 }
 
@@ -79,7 +84,11 @@ func (c *Core) memberUp(ev Event) {
 	if known {
 		return // if its address is new: the next Tick dials
 	}
-	if c.cfg.Seed || m.name < c.cfg.Self {
+	if c.crowded() {
+		if m.near == 0 {
+			return // a random one may be wanted at the next Tick
+		}
+	} else if c.cfg.Seed || m.name < c.cfg.Self {
 		m.next = c.now + dialDelay
 		return // not yet: a look through all members for each that is named would be worth a flood
 	}
@@ -92,6 +101,7 @@ func (c *Core) memberGone(name string) {
 		return
 	}
 	m.gone = true
+	c.leave(m)
 	c.undial(m)
 	if m.sessions == 0 && !m.banned {
 		c.removeMember(m)
@@ -113,6 +123,7 @@ func (c *Core) forgetMember(any bool) bool {
 }
 
 func (c *Core) removeMember(m *member) {
+	c.leave(m)
 	delete(c.byName, m.name)
 	for k, o := range c.members {
 		if o == m {
@@ -130,7 +141,9 @@ func (c *Core) dialFailed(name string) {
 		return
 	}
 	c.undial(m)
-	m.fails++
+	if m.fails++; !m.steady() {
+		c.leave(m)
+	}
 	m.retryLater(c.now)
 }
 
@@ -153,6 +166,13 @@ func (c *Core) limit() int { return max(c.cfg.FullMesh, c.cfg.Degree+c.cfg.Degre
 func (c *Core) admit(p *peer) bool {
 	if len(c.peers) < c.limit() || c.dropUseless() {
 		return true
+	}
+	if p.m.near > 0 {
+		if q := c.stranger(); q != nil {
+			c.order(Action{Kind: Drop, Peer: q.id, Text: "making room"})
+			c.peerDown(q)
+			return true
+		}
 	}
 	c.order(Action{Kind: Drop, Peer: p.id, Text: "full"})
 	return false
@@ -188,6 +208,7 @@ func (c *Core) joined(p *peer) {
 	}
 	m.sessions++
 	m.fails = 0
+	c.mesh.enter(m)
 	m.complete = c.complete(p)
 	p.open = c.cfg.Seed && p.have != nil && c.hasManifest(p)
 }
@@ -209,37 +230,21 @@ func (c *Core) part(p *peer) {
 	}
 }
 
-// dialMore dials whom we lack: everybody up to FullMesh members, beyond that random ones until we have dialled half of Degree
-// and have three quarters of it. As long as the Manifest is incomplete a seed's session is wanted in any case. Who needs nothing dials only those that do.
+// dialMore dials whom we lack: everybody up to FullMesh members, beyond that our neighbors on the rings, and random ones until there
+// are Degree sessions. As long as the Manifest is incomplete a seed's session is wanted in any case. Who needs nothing dials only those that do.
 func (c *Core) dialMore() {
 	if c.phase == draining || (c.satisfied() && !c.cfg.Seed) || len(c.members) == 0 {
 		return
 	}
 	want := maxDials - c.dialing
-	if len(c.members) >= c.cfg.FullMesh {
-		lack := max(c.cfg.Degree/2-c.dialed, c.cfg.Degree*3/4-len(c.peers))
-		want = min(want, lack-c.dialing, c.limit()-len(c.peers)-c.dialing)
+	if c.crowded() {
+		want -= c.dialNear(want)
+		want = min(want, c.cfg.Degree-len(c.peers)-c.dialing)
 		if c.wantsSeed() {
 			c.dialSome(1, true)
 		}
 	}
 	c.dialSome(want, false)
-}
-
-// trim ends, one a Tick, sessions that we dialled while everybody fitted into a full mesh and that now keep newcomers out: the
-// first FullMesh members would stay among themselves.
-func (c *Core) trim() {
-	if len(c.members) < c.cfg.FullMesh || len(c.peers) <= c.cfg.Degree || c.dialed <= c.cfg.Degree/2 {
-		return
-	}
-	off := c.rng.IntN(len(c.peers))
-	for k := range c.peers {
-		if p := c.peers[(k+off)%len(c.peers)]; p.dialed && !p.seed {
-			c.order(Action{Kind: Drop, Peer: p.id, Text: "making room"})
-			c.peerDown(p)
-			return
-		}
-	}
 }
 
 // wantsSeed tells whether the Manifest is incomplete and no seed is there or on its way.
@@ -269,13 +274,17 @@ func (c *Core) dialSome(want int, seeds bool) {
 		if (seeds && !m.seed) || !c.dialable(m) {
 			continue
 		}
-		m.dialing, m.tried = true, c.now
-		c.dialing++
-		c.order(Action{Kind: Dial, Member: m.name, Addr: m.addr})
+		c.dial(m)
 		if want--; want == 0 {
 			return
 		}
 	}
+}
+
+func (c *Core) dial(m *member) {
+	m.dialing, m.tried = true, c.now
+	c.dialing++
+	c.order(Action{Kind: Dial, Member: m.name, Addr: m.addr})
 }
 
 func (c *Core) dialable(m *member) bool {

@@ -14,7 +14,8 @@ type sending struct {
 	stopped bool // StopSend was ordered
 }
 
-// asked answers a Request: at once, one way or the other. Nothing is queued beyond what Uploads allows.
+// asked answers a Request: at once, one way or the other. Nothing is queued beyond what Uploads allows, and a seed that has first
+// copies to give doesn't spend its link on second ones for those that it may send these to.
 func (c *Core) asked(p *peer, ev Event) {
 	i := ev.Index
 	c.stay.asked, p.offered = c.now, 0
@@ -27,7 +28,8 @@ func (c *Core) asked(p *peer, ev Event) {
 			return // it is on its way: our Grant crossed the Request
 		}
 	}
-	if c.phase == draining || len(p.sends) >= peerSends || (c.cfg.Uploads > 0 && c.uploads >= c.cfg.Uploads) {
+	second := c.firstCopies() && uint32(i) >= c.manifest && p.allows > 0
+	if c.phase == draining || len(p.sends) >= peerSends || c.full() || second {
 		c.order(Action{Kind: Refuse, Peer: p.id, Index: i, Offset: ev.Offset, Reason: Busy})
 		if !p.owed && c.phase != draining {
 			p.owed = true
@@ -38,6 +40,12 @@ func (c *Core) asked(p *peer, ev Event) {
 	c.send(p, sending{index: i, offset: ev.Offset})
 	c.order(Action{Kind: Send, Peer: p.id, Index: i, Offset: ev.Offset, Length: ev.Length})
 }
+
+// full tells whether no more Blocks may be sent now.
+func (c *Core) full() bool { return c.cfg.Uploads > 0 && c.uploads >= c.cfg.Uploads }
+
+// firstCopies tells whether a seed has Blocks that no receiver has got or is getting: its link is for these.
+func (c *Core) firstCopies() bool { return c.cfg.Seed && c.pick.count() > 0 }
 
 func (c *Core) send(p *peer, s sending) {
 	p.sends = append(p.sends, s)
@@ -96,7 +104,7 @@ const offerTime = 200 * time.Millisecond
 // offerMore tells those who were refused, the first one first, that there is room: as many as there are places.
 func (c *Core) offerMore() {
 	free := len(c.refused)
-	if free == 0 || c.phase == draining {
+	if free == 0 || c.phase == draining || c.firstCopies() {
 		return
 	}
 	if c.cfg.Uploads > 0 {

@@ -53,8 +53,8 @@ func TestSimReceiversKilled(t *testing.T) {
 		for _, share := range []float64{0.1, 0.4, 0.8} {
 			r.at(share, func() { r.kill(r.recv[r.rng.IntN(len(r.recv))]) })
 		}
-		if res := r.finish(t); res.ratio > 4 {
-			t.Errorf("P2PCP_SIM_SEED=%d: makespan/limit %.2f", seed, res.ratio)
+		if res := r.finish(t); res.Ratio > 4 {
+			t.Errorf("P2PCP_SIM_SEED=%d: makespan/limit %.2f", seed, res.Ratio)
 		}
 	})
 }
@@ -129,7 +129,7 @@ func TestSimSlowReceiver(t *testing.T) {
 		slow := (*simNode)(nil)
 		r.after(21*time.Millisecond, func() {
 			slow = r.recv[3]
-			slow.up, slow.down = slow.up/20, slow.down/20
+			slow.slow(1.0 / 20)
 		})
 		fast := func() bool {
 			if len(r.recv) < r.cfg.receivers {
@@ -181,7 +181,7 @@ func TestSimFrozenPeer(t *testing.T) {
 			r.recv = append(r.recv[:1], r.recv[2:]...)
 		})
 		res := r.finish(t)
-		if over := (res.ratio - 1) * r.bound(); over > 4 {
+		if over := (res.Ratio - 1) * r.bound(); over > 4 {
 			t.Errorf("P2PCP_SIM_SEED=%d: a frozen peer cost %.1f s", seed, over)
 		}
 	})
@@ -268,7 +268,7 @@ func TestSimTwoSeeds(t *testing.T) {
 		}
 		meet()
 		res := r.finish(t)
-		if copies := res.copies + second.sent/r.fullBytes(); copies > 1.8 {
+		if copies := res.Copies + second.sent/r.fullBytes(); copies > 1.8 {
 			t.Errorf("P2PCP_SIM_SEED=%d: two seeds sent %.2f copies", seed, copies)
 		}
 	})
@@ -278,8 +278,8 @@ func TestSimLargeManifest(t *testing.T) {
 	eachSeed(t, 2, func(t *testing.T, seed uint64) {
 		cfg := small(5, 80, seed)
 		cfg.manifest = 25
-		if res := newRun(t, cfg).finish(t); res.copies > 1.3 {
-			t.Errorf("P2PCP_SIM_SEED=%d: seed copies %.2f", seed, res.copies)
+		if res := newRun(t, cfg).finish(t); res.Copies > 1.3 {
+			t.Errorf("P2PCP_SIM_SEED=%d: seed copies %.2f", seed, res.Copies)
 		}
 	})
 }
@@ -288,8 +288,8 @@ func TestSimUploadCap(t *testing.T) {
 	eachSeed(t, 2, func(t *testing.T, seed uint64) {
 		cfg := small(8, 64, seed)
 		cfg.core.Uploads = 3
-		if res := newRun(t, cfg).finish(t); res.ratio > 3 {
-			t.Errorf("P2PCP_SIM_SEED=%d: makespan/limit %.2f", seed, res.ratio)
+		if res := newRun(t, cfg).finish(t); res.Ratio > 3 {
+			t.Errorf("P2PCP_SIM_SEED=%d: makespan/limit %.2f", seed, res.Ratio)
 		}
 	})
 }
@@ -306,19 +306,21 @@ func TestSimLimitedDegree(t *testing.T) {
 				t.Errorf("P2PCP_SIM_SEED=%d: %s has %d sessions", seed, n.name, len(n.order))
 			}
 		}
-		if res.ratio > 5 {
-			t.Errorf("P2PCP_SIM_SEED=%d: makespan/limit %.2f, seed copies %.2f", seed, res.ratio, res.copies)
+		if res.Ratio > 5 {
+			t.Errorf("P2PCP_SIM_SEED=%d: makespan/limit %.2f, seed copies %.2f", seed, res.Ratio, res.Copies)
 		}
 	})
 }
 
 func TestSimReplays(t *testing.T) {
-	run := func() (result, int) {
+	run := func() (simResult, int) {
 		cfg := small(6, 96, 3)
 		cfg.everyStep = 0
 		r := newRun(t, cfg)
 		r.at(0.5, func() { r.kill(r.recv[0]) })
-		return r.finish(t), r.steps
+		res := r.finish(t)
+		res.Seconds = 0
+		return res, r.steps
 	}
 	a, n := run()
 	b, m := run()

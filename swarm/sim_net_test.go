@@ -1,11 +1,8 @@
 package swarm
 
 import (
-	"container/heap"
-	"fmt"
 	"math"
 	"math/rand/v2"
-	"net/netip"
 	"time"
 
 	"p2pcp/blocks"
@@ -22,73 +19,56 @@ type simConfig struct {
 	blocks    uint32 // the Manifest's included
 	manifest  uint32
 	blockSize uint32
-	rate      float64 // bytes per second each way
+	rate      float64 // bytes per second each way: the payload of one plain TCP copy
 	seed      uint64
 	core      CoreConfig
 	everyStep int // check all invariants every so many steps
 	spread    float64
+	packet    uint32        // bytes that are queued at a time, and told as Progress
 	arrivals  time.Duration // receivers start at random within it
 	limit     time.Duration // virtual time at which a run has failed
+	have      time.Duration // how long HAVEs gather
+	heard     int           // members that a PEERS names at most; 0: all
 }
 
 const (
-	simPacket  = 32 << 10               // bytes: what is queued at a time, and told as Progress
-	simControl = 100                    // bytes of a control message with its headers
 	simWire    = 100 * time.Microsecond // one way, without queues
-	simHave    = 3 * time.Millisecond   // HAVE batching
 	simVerify  = 300 * time.Microsecond // hash and write
-	simQueued  = 30 * time.Millisecond  // a longer queue on a link cuts the window of who adds to it
+	simQueued  = 20 * time.Millisecond  // a longer queue on a link cuts the window of who adds to it; as the lab's
+	simHeaders = 66                     // bytes of a packet's headers, where a control message needs one of its own
+	simFrames  = 100                    // bytes of a Block's frames and Proof, about
+	simAcks    = 200                    // bytes of content for a byte of acknowledgements
 )
 
-type simItem struct {
-	at  time.Duration
-	seq uint64
-	do  func()
+// simLink is a queue that is emptied at its rate.
+type simLink struct {
+	rate float64       // bytes per second
+	free time.Duration // when it will have passed on all that is queued
 }
 
-type simQueue []simItem
-
-func (q simQueue) Len() int { return len(q) }
-func (q simQueue) Less(a, b int) bool {
-	return q[a].at < q[b].at || (q[a].at == q[b].at && q[a].seq < q[b].seq)
-}
-func (q simQueue) Swap(a, b int) { q[a], q[b] = q[b], q[a] }
-func (q *simQueue) Push(x any)   { *q = append(*q, x.(simItem)) }
-func (q *simQueue) Pop() any {
-	old := *q
-	x := old[len(old)-1]
-	old[len(old)-1] = simItem{}
-	*q = old[:len(old)-1]
-	return x
+// pass queues bytes, and tells when they have passed.
+func (l *simLink) pass(now time.Duration, bytes uint32) time.Duration {
+	l.free = max(l.free, now) + time.Duration(float64(bytes)/l.rate*float64(time.Second))
+	return l.free
 }
 
-// simNode is a host with one member on it.
-type simNode struct {
-	s        *sim
-	id       int
-	name     string
-	core     *Core
-	alive    bool
-	up, down float64             // bytes per second
-	links    map[PeerID]*simPipe // our outgoing pipes, by our number of the session
-	order    []*simPipe          // the same, in a fixed order
-	nextPeer PeerID
-	pending  []blocks.Span
-	rotten   map[blocks.Index]bool // what lies wrong on our disk
-	liar     float64               // share of Blocks sent wrong
-	upFree   time.Duration         // when the uplink has sent all that is queued
-	downFree time.Duration
-	claims   *blocks.Bitfield
-	truth    *blocks.Bitfield // of claims, those that are right
-	placedIn bool
-	frozen   bool // takes and sends nothing more, without closing
+// simMsg is something under way: part of a Block, a control message, or anything else that will be done.
+type simMsg struct {
+	do    func()   // anything else
+	pipe  *simPipe // nil: do
+	hop   int      // of pipe.path; len(path): it has arrived, beyond: its acknowledgement has
+	bytes uint32   // on the wire
+	size  uint32   // of them content
 
-	started, complete, ended time.Duration // complete: PlacedNow ordered
-	err                      error
-	sent, received, wasted   float64
-	asks                     int
+	x    *simXfer      // part of a Block; nil: control
+	told uint32        // bytes of it that have arrived with this part
+	left time.Duration // when it left
 
-	done bool
+	kind   EventKind
+	index  blocks.Index
+	a, b   uint32 // Offset and Length; or Count; or Reason
+	spans  []blocks.Span
+	nextUp *simMsg // in sim.idle
 }
 
 // simXfer is a Block on its way.
@@ -102,15 +82,23 @@ type simXfer struct {
 // simPipe is one direction of a Session.
 type simPipe struct {
 	from, to *simNode
+	path     []*simLink
 	peer     PeerID // from's number of the session
 	back     *simPipe
 	window   float64       // bytes that may be under way
 	pace     float64       // packets that the window grows by in a round trip
 	cut      time.Duration // when it was last cut
 	flight   int           // bytes that are under way
+	busy     time.Duration // when the last of what was sent leaves the uplink
 	queue    []*simXfer
-	expected map[blocks.Index]bool // from's Requests to the other side; false: cancelled
+	expected []simExpected // from's Requests to the other side, and its Grants
 	closed   bool
+}
+
+// simExpected is a Block that a node has asked for, or that was granted to it.
+type simExpected struct {
+	index     blocks.Index
+	cancelled bool
 }
 
 type sim struct {
@@ -118,8 +106,10 @@ type sim struct {
 	rng    *rand.Rand
 	now    time.Duration
 	seq    uint64
-	queue  simQueue
+	queue  *simQueue
+	idle   *simMsg // to be used again
 	nodes  []*simNode
+	byName map[string]*simNode
 	steps  int
 	acts   []Action
 	fail   func(format string, args ...any)
@@ -127,178 +117,146 @@ type sim struct {
 }
 
 func newSim(cfg simConfig, fail func(string, ...any)) *sim {
-	s := &sim{cfg: cfg, rng: rand.New(rand.NewPCG(cfg.seed, 7)), fail: fail}
+	s := &sim{
+		cfg: cfg, rng: rand.New(rand.NewPCG(cfg.seed, 7)), fail: fail, queue: &simQueue{}, byName: map[string]*simNode{},
+	}
 	s.wanted = blocks.NewBitfield(cfg.blocks)
 	s.wanted.SetSpan(blocks.Span{Count: cfg.blocks})
 	return s
 }
 
-func (s *sim) after(d time.Duration, do func()) {
+func (s *sim) post(when time.Duration, m *simMsg) {
 	s.seq++
-	heap.Push(&s.queue, simItem{s.now + d, s.seq, do})
+	s.queue.push(simEvent{when, s.seq, m})
 }
 
-// add makes a host; seed hosts hold everything.
-func (s *sim) add(seed bool) *simNode {
-	n := &simNode{
-		s: s, id: len(s.nodes), alive: true, up: s.cfg.rate, down: s.cfg.rate,
-		links: map[PeerID]*simPipe{}, rotten: map[blocks.Index]bool{}, started: s.now,
+func (s *sim) after(d time.Duration, do func()) {
+	m := s.msg()
+	m.do = do
+	s.post(s.now+d, m)
+}
+
+// msg is an empty message.
+func (s *sim) msg() *simMsg {
+	m := s.idle
+	if m == nil {
+		return &simMsg{}
 	}
-	n.name = fmt.Sprintf("host%03d-%08x", n.id, s.rng.Uint32())
-	cc := s.cfg.core
-	cc.Self, cc.Seed, cc.RandSeed = n.name, seed, [2]uint64{s.cfg.seed, uint64(n.id)}
-	cc.ID = blocks.Root{byte(s.cfg.seed)}
-	if seed {
-		cc.Blocks, cc.ManifestBlocks, cc.BlockSize = s.cfg.blocks, s.cfg.manifest, s.cfg.blockSize
-		cc.Have = s.wanted.Clone()
-	}
-	n.core = NewCore(cc)
-	s.nodes = append(s.nodes, n)
-	var tick func()
-	tick = func() {
-		if n.alive {
-			n.step(Event{Kind: Tick})
-			s.after(tickTime, tick)
+	s.idle = m.nextUp
+	*m = simMsg{}
+	return m
+}
+
+// run goes on until it is over or out of time.
+func (s *sim) run(over func() bool) {
+	for k := 0; s.now < s.cfg.limit && s.queue.count > 0; k++ {
+		if k%64 == 0 && over() {
+			return
 		}
+		e := s.queue.pop()
+		s.now = e.at
+		s.happen(e.msg)
 	}
-	s.after(time.Duration(s.rng.Int64N(int64(tickTime))), tick)
-	return n
 }
 
-func (n *simNode) addr() netip.AddrPort {
-	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(n.id >> 8), byte(n.id)}), 7700)
-}
-
-// step feeds the core, does what it orders and checks it.
-func (n *simNode) step(ev Event) {
-	if !n.alive || n.frozen {
+// happen does what a message's moment brings: the next link, its arrival, or its acknowledgement.
+func (s *sim) happen(m *simMsg) {
+	switch p := m.pipe; {
+	case p == nil:
+		m.do()
+	case m.hop < len(p.path):
+		l := p.path[m.hop]
+		if m.hop++; m.hop == len(p.path) {
+			p.to.noteIdle(l)
+			s.post(l.pass(s.now, m.bytes), m)
+			return
+		}
+		s.post(l.pass(s.now, m.bytes)+simWire, m)
 		return
-	}
-	s := n.s
-	base := len(s.acts)
-	s.acts = n.core.Step(s.now-n.started, ev, s.acts)
-	todo := append([]Action(nil), s.acts[base:]...)
-	s.acts = s.acts[:base]
-	for _, a := range todo {
-		n.perform(a)
-	}
-	s.steps++
-	if s.cfg.everyStep > 0 && s.steps%s.cfg.everyStep == 0 {
-		if err := checkCore(n.core); err != nil {
-			s.fail("%v: %s after event kind %d: %v", s.now, n.name, ev.Kind, err)
+	case m.x == nil:
+		if !p.closed && p.from.alive && p.to.alive {
+			p.to.hear(p.back, m)
 		}
-	}
-}
-
-// connect makes a session between two hosts, unless there is one.
-func (s *sim) connect(a, b *simNode) bool {
-	if !a.alive || !b.alive || a == b || a.frozen || b.frozen {
-		return false
-	}
-	for _, p := range a.order {
-		if p.to == b {
-			return true
+	case m.hop == len(p.path):
+		if p.arrive(m) {
+			return // it goes back as its acknowledgement
 		}
+	default:
+		p.acknowledged(m)
 	}
-	pa, pb := s.pipe(a, b), s.pipe(b, a)
-	pa.back, pb.back = pb, pa
-	setA, setB := a.announced(), b.announced()
-	a.sessionUp(pa, setB)
-	b.sessionUp(pb, setA)
-	s.introduce(a, b)
-	s.introduce(b, a)
-	return true
-}
-
-// introduce tells a of b's peers, and those of a.
-func (s *sim) introduce(a, b *simNode) {
-	for _, p := range append([]*simPipe(nil), b.order...) {
-		if c := p.to; c != a {
-			s.after(5*time.Millisecond, func() {
-				a.step(Event{Kind: MemberUp, Member: c.name, Addr: c.addr(), Seed: c.core.cfg.Seed})
-				c.step(Event{Kind: MemberUp, Member: a.name, Addr: a.addr(), Seed: a.core.cfg.Seed})
-			})
-		}
-	}
+	m.nextUp, s.idle = s.idle, m
 }
 
 func (s *sim) pipe(from, to *simNode) *simPipe {
 	from.nextPeer++
 	p := &simPipe{
-		from: from, to: to, peer: from.nextPeer, window: 2 * simPacket, pace: math.Exp(s.rng.NormFloat64() * s.cfg.spread),
-		expected: map[blocks.Index]bool{},
+		from: from, to: to, peer: from.nextPeer, window: 2 * float64(s.cfg.packet), pace: math.Exp(s.rng.NormFloat64() * s.cfg.spread),
+		path: []*simLink{&from.up, &to.down},
 	}
-	from.links[p.peer] = p
+	from.links = append(from.links, p) // links[peer-1]
 	from.order = append(from.order, p)
 	return p
 }
 
-// announced is what the node's HELLO says: what its HAVEs have told so far, or are about to.
-func (n *simNode) announced() *blocks.Bitfield {
-	if n.core.n == 0 {
-		return nil
+// send puts a message under way; those of a pipe that are still queued take one along without headers of its own.
+func (p *simPipe) send(m *simMsg) {
+	s := p.from.s
+	if m.x == nil && s.now >= p.busy {
+		m.bytes += simHeaders
 	}
-	return n.core.have.Clone()
+	m.pipe, m.hop = p, 1
+	p.busy = p.from.up.pass(s.now, m.bytes)
+	s.post(p.busy+simWire, m)
 }
 
-func (n *simNode) sessionUp(p *simPipe, set *blocks.Bitfield) {
-	cfg := n.s.cfg
-	if set != nil {
-		n.step(Event{Kind: HeaderKnown, Count: cfg.blocks, Bytes: cfg.manifest, Length: cfg.blockSize})
-	}
-	n.step(Event{
-		Kind: PeerUp, Peer: p.peer, Member: p.to.name, Addr: p.to.addr(), Seed: p.to.core.cfg.Seed,
-		Lingering: p.to.core.phase == staying, Set: set,
-	})
+// say sends a control message of so many bytes.
+func (p *simPipe) say(bytes uint32, m simMsg) {
+	c := p.from.s.msg()
+	*c = m
+	c.bytes = bytes
+	p.from.control += float64(bytes)
+	p.from.messages++
+	p.send(c)
 }
 
 // adapt moves the window by what a packet that left then met.
 func (p *simPipe) adapt(left time.Duration) {
-	switch now := p.from.s.now; {
-	case max(p.from.upFree, p.to.downFree)-now > simQueued:
-		if left > p.cut {
-			p.window, p.cut = max(0.7*p.window, simPacket), now
-		}
-	case float64(p.flight+simPacket) > p.window:
-		p.window += p.pace * simPacket * simPacket / p.window
-	}
-}
-
-// transmit queues bytes on the sender's uplink, then on the receiver's downlink.
-func (p *simPipe) transmit(bytes uint32, do func()) {
 	s := p.from.s
-	size := float64(bytes) * float64(time.Second)
-	p.from.upFree = max(p.from.upFree, s.now) + time.Duration(size/p.from.up)
-	s.after(p.from.upFree-s.now+simWire, func() {
-		p.to.downFree = max(p.to.downFree, s.now) + time.Duration(size/p.to.down)
-		s.after(p.to.downFree-s.now, do)
-	})
-}
-
-// send delivers a control message to the other side.
-func (p *simPipe) send(do func()) {
-	p.transmit(simControl, func() {
-		if !p.closed && p.from.alive && p.to.alive {
-			do()
+	packet := float64(s.cfg.packet)
+	longest := time.Duration(0)
+	for _, l := range p.path {
+		longest = max(longest, l.free)
+	}
+	switch {
+	case longest-s.now > simQueued:
+		if left > p.cut {
+			p.window, p.cut = max(0.7*p.window, packet), s.now
 		}
-	})
+	case float64(p.flight)+packet > p.window:
+		p.window += p.pace * packet * packet / p.window
+	}
 }
 
 // pump puts as much of the queued Blocks under way as the window allows. Served comes with a Block's last byte.
 func (p *simPipe) pump() {
 	s := p.from.s
-	for len(p.queue) > 0 && !p.closed && (p.flight == 0 || float64(p.flight+simPacket) <= p.window) {
+	for len(p.queue) > 0 && !p.closed && (p.flight == 0 || float64(p.flight)+float64(s.cfg.packet) <= p.window) {
 		x := p.queue[0]
-		size := min(simPacket, x.length-x.sent)
-		x.sent += size
-		p.flight += int(size)
-		p.from.sent += float64(size)
-		left := s.now
-		told, whole := x.sent, x.sent == x.length
-		p.transmit(size, func() { p.arrive(x, size, told, whole, left) })
-		if whole {
+		m := s.msg()
+		m.x, m.left, m.size = x, s.now, min(s.cfg.packet, x.length-x.sent)
+		m.bytes = m.size
+		if x.sent == 0 {
+			m.bytes += simFrames
+			p.from.control += simFrames
+		}
+		x.sent += m.size
+		m.told = x.sent
+		p.flight += int(m.size)
+		p.from.sent += float64(m.size)
+		p.send(m)
+		if x.sent == x.length {
 			p.queue = p.queue[1:]
-			p.from.s.after(0, func() {
+			s.after(0, func() {
 				if !p.closed {
 					p.from.step(Event{Kind: Served, Peer: p.peer, Index: x.index, Offset: x.offset, Length: x.length, Bytes: x.length, OK: true})
 				}
@@ -307,24 +265,29 @@ func (p *simPipe) pump() {
 	}
 }
 
-// arrive gives the other side bytes of a Block; their acknowledgement waits in the queues of the way back.
-func (p *simPipe) arrive(x *simXfer, size, told uint32, whole bool, left time.Duration) {
+// arrive gives the other side bytes of a Block; their acknowledgement, m again, waits in the queues of the way back.
+func (p *simPipe) arrive(m *simMsg) bool {
 	if p.closed || !p.to.alive {
-		return
+		return false
 	}
 	s := p.from.s
-	s.after(max(p.to.upFree, p.from.downFree, s.now)-s.now+simWire, func() {
-		p.adapt(left)
-		p.flight -= int(size)
-		p.pump()
-	})
-	p.to.takes(p.back, x, told, size, whole)
+	back := s.now
+	for _, l := range p.back.path {
+		back = max(back, l.pass(s.now, m.bytes/simAcks))
+	}
+	m.hop++
+	s.post(back+simWire, m)
+	p.to.takes(p.back, m.x, m.told, m.size)
+	return true
 }
 
-// tell sends an Event over the pipe.
-func (p *simPipe) tell(ev Event) {
-	ev.Peer = p.back.peer
-	p.send(func() { p.to.step(ev) })
+func (p *simPipe) acknowledged(m *simMsg) {
+	if p.closed {
+		return
+	}
+	p.adapt(m.left)
+	p.flight -= int(m.size)
+	p.pump()
 }
 
 // close ends the session for both sides.
@@ -335,7 +298,7 @@ func (p *simPipe) close() {
 		}
 		q.closed = true
 		q.queue = nil
-		delete(q.from.links, q.peer)
+		q.from.links[q.peer-1] = nil
 		for k, o := range q.from.order {
 			if o == q {
 				q.from.order = append(q.from.order[:k], q.from.order[k+1:]...)
@@ -343,44 +306,6 @@ func (p *simPipe) close() {
 			}
 		}
 		q.from.s.after(200*time.Microsecond, func() { q.from.step(Event{Kind: PeerDown, Peer: q.peer}) })
-	}
-}
-
-// takes receives bytes of a Block, like the shell: what nobody expects is discarded.
-func (n *simNode) takes(p *simPipe, x *simXfer, told, size uint32, whole bool) {
-	d := float64(size)
-	n.received += d
-	ok := p.expected[x.index]
-	if whole {
-		delete(p.expected, x.index)
-	}
-	if !ok {
-		n.wasted += d
-		return
-	}
-	if !whole {
-		n.step(Event{Kind: Progress, Peer: p.peer, Index: x.index, Bytes: uint32(told)})
-		return
-	}
-	n.step(Event{Kind: Progress, Peer: p.peer, Index: x.index, Length: x.length, Bytes: x.length})
-	if n.core.have.Has(x.index) {
-		n.wasted += float64(x.length)
-	}
-	n.s.after(simVerify, func() {
-		if x.wrong {
-			n.step(Event{Kind: Bad, Peer: p.peer, Index: x.index})
-			return
-		}
-		n.step(Event{Kind: Verified, Peer: p.peer, Index: x.index, Bytes: x.length})
-	})
-}
-
-// run goes on until it is over or out of time.
-func (s *sim) run(over func() bool) {
-	for s.now < s.cfg.limit && len(s.queue) > 0 && !over() {
-		it := heap.Pop(&s.queue).(simItem)
-		s.now = it.at
-		it.do()
 	}
 }
 

@@ -1,171 +1,225 @@
 package swarm
 
 import (
+	"fmt"
+	"net/netip"
 	"time"
 
 	"p2pcp/blocks"
 )
 
-// perform does for a simulated host what the shell does.
-func (n *simNode) perform(a Action) {
-	s := n.s
-	p := n.links[a.Peer]
-	switch a.Kind {
-	case Announce:
-		n.announce(a.Index)
-		return
-	case Withdraw:
-		for _, p := range n.order {
-			p.tell(Event{Kind: PeerWithdraw, Index: a.Index})
-		}
-		return
-	case Dial:
-		n.dial(a.Member)
-		return
-	case Open:
-		s.after(2*time.Millisecond, func() {
-			n.step(Event{Kind: Opened, Set: s.wanted.Clone(), Claims: cloneSet(n.claims), Length: s.cfg.blockSize, Placed: n.placedIn})
-			n.settleClaims()
-		})
-		return
-	case Place:
-		n.complete = s.now
-		s.after(2*time.Millisecond, func() { n.step(Event{Kind: PlacedNow}) })
-		return
-	case Done:
-		n.err, n.done = a.Err, true
-		s.leave(n)
-		return
-	}
-	if p == nil || p.closed {
-		return
-	}
-	n.performOn(p, a)
+// simNode is a host with one member on it.
+type simNode struct {
+	s        *sim
+	id       int
+	name     string
+	core     *Core
+	alive    bool
+	up, down simLink
+	links    []*simPipe // our outgoing pipe of session k+1; nil: closed
+	order    []*simPipe // the live ones, in a fixed order
+	nextPeer PeerID
+	pending  []blocks.Index
+	rotten   map[blocks.Index]bool // what lies wrong on our disk
+	liar     float64               // share of Blocks sent wrong
+	claims   *blocks.Bitfield
+	truth    *blocks.Bitfield // of claims, those that are right
+	placedIn bool
+	frozen   bool // takes and sends nothing more, without closing
+
+	started, complete, ended time.Duration // complete: PlacedNow ordered
+	err                      error
+	sent, received, wasted   float64          // bytes of content
+	control                  float64          // bytes sent that aren't content
+	messages                 int              // of them, control messages
+	most                     int              // sessions at a time
+	idle                     [3]time.Duration // of the downlink: with the first Blocks, the middle, the last ones
+
+	done bool
 }
 
-func cloneSet(f *blocks.Bitfield) *blocks.Bitfield {
-	if f == nil {
+// add makes a host; seed hosts hold everything.
+func (s *sim) add(seed bool) *simNode {
+	n := &simNode{
+		s: s, id: len(s.nodes), alive: true, up: simLink{rate: s.cfg.rate}, down: simLink{rate: s.cfg.rate},
+		rotten: map[blocks.Index]bool{}, started: s.now,
+	}
+	n.name = fmt.Sprintf("host%03d-%08x", n.id, s.rng.Uint32())
+	cc := s.cfg.core
+	cc.Self, cc.Seed, cc.RandSeed = n.name, seed, [2]uint64{s.cfg.seed, uint64(n.id)}
+	cc.ID = blocks.Root{byte(s.cfg.seed)}
+	if seed {
+		cc.Blocks, cc.ManifestBlocks, cc.BlockSize = s.cfg.blocks, s.cfg.manifest, s.cfg.blockSize
+		cc.Have = s.wanted.Clone()
+	}
+	n.core = NewCore(cc)
+	s.nodes = append(s.nodes, n)
+	s.byName[n.name] = n
+	var tick func()
+	tick = func() {
+		if n.alive {
+			n.step(Event{Kind: Tick})
+			s.after(tickTime, tick)
+		}
+	}
+	s.after(time.Duration(s.rng.Int64N(int64(tickTime))), tick)
+	return n
+}
+
+func (n *simNode) addr() netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(n.id >> 8), byte(n.id)}), 7700)
+}
+
+// slow gives a host a share of its rate.
+func (n *simNode) slow(share float64) {
+	n.up.rate *= share
+	n.down.rate *= share
+}
+
+// noteIdle counts how long the downlink had nothing to do before what comes now.
+func (n *simNode) noteIdle(l *simLink) {
+	gap := n.s.now - max(l.free, n.started)
+	if gap <= 0 || n.complete > 0 || n.core.n == 0 {
+		return
+	}
+	switch h := n.core.have.Count(); {
+	case h < n.core.n/10:
+		n.idle[0] += gap
+	case h < n.core.n*97/100:
+		n.idle[1] += gap
+	default:
+		n.idle[2] += gap
+	}
+}
+
+// step feeds the core, does what it orders and checks it.
+func (n *simNode) step(ev Event) {
+	if !n.alive || n.frozen {
+		return
+	}
+	s := n.s
+	base := len(s.acts)
+	s.acts = n.core.Step(s.now-n.started, ev, s.acts)
+	todo := s.acts[base:] // what is ordered meanwhile comes behind it
+	for k := range todo {
+		n.perform(&todo[k])
+	}
+	s.acts = s.acts[:base]
+	s.steps++
+	if s.cfg.everyStep > 0 && s.steps%s.cfg.everyStep == 0 {
+		if err := checkCore(n.core); err != nil {
+			s.fail("%v: %s after event kind %d: %v", s.now, n.name, ev.Kind, err)
+		}
+	}
+}
+
+// connect makes a session between two hosts, unless there is one.
+func (s *sim) connect(a, b *simNode) bool {
+	if !a.alive || !b.alive || a == b || a.frozen || b.frozen {
+		return false
+	}
+	for _, p := range a.order {
+		if p.to == b {
+			return true
+		}
+	}
+	pa, pb := s.pipe(a, b), s.pipe(b, a)
+	pa.back, pb.back = pb, pa
+	setA, setB := a.announced(), b.announced()
+	a.sessionUp(pa, setB)
+	b.sessionUp(pb, setA)
+	s.introduce(a, b)
+	s.introduce(b, a)
+	return true
+}
+
+// introduce tells a of b's peers, and those of a.
+func (s *sim) introduce(a, b *simNode) {
+	told := append([]*simPipe(nil), b.order...)
+	if s.cfg.heard > 0 && len(told) > s.cfg.heard {
+		s.rng.Shuffle(len(told), func(i, j int) { told[i], told[j] = told[j], told[i] })
+		told = told[:s.cfg.heard]
+	}
+	for _, p := range told {
+		if c := p.to; c != a {
+			b.control += 40
+			b.messages++
+			s.after(5*time.Millisecond, func() {
+				a.step(Event{Kind: MemberUp, Member: c.name, Addr: c.addr(), Seed: c.core.cfg.Seed})
+				c.step(Event{Kind: MemberUp, Member: a.name, Addr: a.addr(), Seed: a.core.cfg.Seed})
+			})
+		}
+	}
+}
+
+// announced is what the node's HELLO says: what its HAVEs have told so far, or are about to.
+func (n *simNode) announced() *blocks.Bitfield {
+	if n.core.n == 0 {
 		return nil
 	}
-	return f.Clone()
+	n.control += float64(n.core.n / 8)
+	return n.core.have.Clone()
 }
 
-// performOn does what concerns one session.
-func (n *simNode) performOn(p *simPipe, a Action) {
-	s := n.s
-	switch a.Kind {
-	case Ask:
-		n.asks++
-		if n.core.have.Has(a.Index) {
-			s.fail("%v: %s asks for block %d that it holds", s.now, n.name, a.Index)
-		}
-		p.expected[a.Index] = true
-		p.tell(Event{Kind: Asked, Index: a.Index, Length: s.length(a.Index)})
-	case Any:
-		p.tell(Event{Kind: PeerAny, Count: a.Count})
-	case Grant:
-		back, i := p.back, a.Index
-		p.send(func() {
-			back.expected[i] = true
-			back.from.step(Event{Kind: Granted, Peer: back.peer, Index: i})
-		})
-		p.enqueue(a.Index, a.Offset)
-	case Send:
-		p.enqueue(a.Index, a.Offset)
-	case Refuse:
-		back, ev := p.back, Event{Kind: Refused, Peer: p.back.peer, Index: a.Index, Offset: a.Offset, Reason: a.Reason}
-		p.send(func() { delete(back.expected, ev.Index); back.from.step(ev) })
-	case Offer:
-		p.tell(Event{Kind: Offered})
-	case Cancel:
-		if _, ok := p.expected[a.Index]; ok {
-			p.expected[a.Index] = false
-		}
-		p.tell(Event{Kind: Cancelled, Index: a.Index, Offset: a.Offset})
-	case StopSend:
-		n.stopSend(p, a.Index)
-	case Reject:
-		to, i := p.to, a.Index
-		p.send(func() { to.recheck(i) })
-	case Drop:
-		p.close()
-	default:
-		s.fail("action %d is unknown", a.Kind)
+func (n *simNode) sessionUp(p *simPipe, set *blocks.Bitfield) {
+	cfg := n.s.cfg
+	if set != nil {
+		n.step(Event{Kind: HeaderKnown, Count: cfg.blocks, Bytes: cfg.manifest, Length: cfg.blockSize})
 	}
+	n.step(Event{
+		Kind: PeerUp, Peer: p.peer, Member: p.to.name, Addr: p.to.addr(), Seed: p.to.core.cfg.Seed,
+		Lingering: p.to.core.phase == staying, Set: set,
+	})
+	n.most = max(n.most, len(n.core.peers))
 }
 
-// enqueue begins to send a Block.
-func (p *simPipe) enqueue(i blocks.Index, offset uint32) {
-	n := p.from
-	x := &simXfer{index: i, offset: offset, length: n.s.length(i)}
-	x.wrong = n.rotten[i] || (n.liar > 0 && n.s.rng.Float64() < n.liar)
-	p.queue = append(p.queue, x)
-	p.pump()
-}
-
-func (n *simNode) stopSend(p *simPipe, i blocks.Index) {
-	for k, x := range p.queue {
-		if x.index == i {
-			p.queue = append(append([]*simXfer(nil), p.queue[:k]...), p.queue[k+1:]...)
-			n.s.after(0, func() {
-				n.step(Event{Kind: Served, Peer: p.peer, Index: i, Length: x.length, Bytes: x.sent})
-			})
+// takes receives bytes of a Block, like the shell: what nobody expects is discarded.
+func (n *simNode) takes(p *simPipe, x *simXfer, told, size uint32) {
+	n.received += float64(size)
+	k := p.expects(x.index)
+	ok := k >= 0 && !p.expected[k].cancelled
+	if k >= 0 && told == x.length {
+		p.unexpect(k)
+	}
+	if !ok {
+		n.wasted += float64(size)
+		return
+	}
+	if told < x.length {
+		n.step(Event{Kind: Progress, Peer: p.peer, Index: x.index, Bytes: told})
+		return
+	}
+	n.step(Event{Kind: Progress, Peer: p.peer, Index: x.index, Length: x.length, Bytes: x.length})
+	if n.core.have.Has(x.index) {
+		n.wasted += float64(x.length)
+	}
+	n.s.after(simVerify, func() {
+		if x.wrong {
+			n.step(Event{Kind: Bad, Peer: p.peer, Index: x.index})
 			return
 		}
-	}
-}
-
-// recheck hashes a Block of ours that was rejected.
-func (n *simNode) recheck(i blocks.Index) {
-	if n.rotten[i] {
-		n.s.after(time.Millisecond, func() { n.step(Event{Kind: Unreadable, Index: i}) })
-	}
-}
-
-// announce tells all sessions, a few milliseconds' worth at a time.
-func (n *simNode) announce(i blocks.Index) {
-	n.pending = append(n.pending, blocks.Span{First: uint32(i), Count: 1})
-	if len(n.pending) > 1 {
-		return
-	}
-	n.s.after(simHave, func() {
-		spans := n.pending
-		n.pending = nil
-		for _, p := range n.order {
-			p.tell(Event{Kind: PeerHave, Spans: spans})
-		}
+		n.step(Event{Kind: Verified, Peer: p.peer, Index: x.index, Bytes: x.length})
 	})
 }
 
-func (n *simNode) dial(name string) {
-	s := n.s
-	s.after(time.Millisecond, func() {
-		for _, o := range s.nodes {
-			if o.name == name && s.connect(n, o) {
-				return
-			}
+// expects finds the Request for i, or gives -1.
+func (p *simPipe) expects(i blocks.Index) int {
+	for k := range p.expected {
+		if p.expected[k].index == i {
+			return k
 		}
-		n.step(Event{Kind: DialFailed, Member: name})
-	})
+	}
+	return -1
 }
 
-// settleClaims hashes what lies on the disk.
-func (n *simNode) settleClaims() {
-	if n.claims == nil {
+func (p *simPipe) unexpect(k int) { p.expected = append(p.expected[:k], p.expected[k+1:]...) }
+
+func (p *simPipe) expect(i blocks.Index) {
+	if k := p.expects(i); k >= 0 {
+		p.expected[k].cancelled = false
 		return
 	}
-	at := time.Duration(0)
-	for _, span := range n.claims.Spans() {
-		for k := range span.Count {
-			i := blocks.Index(span.First + k)
-			at += 200 * time.Microsecond
-			kind := Released
-			if n.truth.Has(i) {
-				kind = Verified
-			}
-			n.s.after(at, func() { n.step(Event{Kind: kind, Index: i}) })
-		}
-	}
+	p.expected = append(p.expected, simExpected{index: i})
 }
 
 // leave ends a member in good order; kill without a word.
@@ -174,7 +228,7 @@ func (s *sim) leave(n *simNode) {
 		n.ended = s.now
 		s.kill(n)
 		for _, o := range s.nodes {
-			if o.alive {
+			if o.alive && o.core.byName[n.name] != nil {
 				s.after(time.Duration(50+s.rng.IntN(100))*time.Millisecond, func() { o.step(Event{Kind: MemberGone, Member: n.name}) })
 			}
 		}

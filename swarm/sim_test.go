@@ -10,7 +10,8 @@ import (
 )
 
 // simEnv reads a number for larger or replayed simulations: P2PCP_SIM_N, P2PCP_SIM_BLOCKS,
-// P2PCP_SIM_SEED, P2PCP_SIM_RUNS; of one run also KIB (of a Block), DEGREE, FULLMESH, WIDTH, UPLOADS, DEPTH.
+// P2PCP_SIM_SEED, P2PCP_SIM_RUNS; of one run also KIB (of a
+// Block), MBIT, HAVE (ms), PACKET (KiB), DEGREE, FULLMESH, WIDTH, UPLOADS, DEPTH.
 func simEnv(name string, otherwise int) int {
 	if v, err := strconv.Atoi(os.Getenv("P2PCP_SIM_" + name)); err == nil {
 		return v
@@ -21,7 +22,8 @@ func simEnv(name string, otherwise int) int {
 func baseSim(n int, b uint32, seed uint64) simConfig {
 	return simConfig{
 		receivers: n, blocks: b, manifest: 1, blockSize: 128 << 10, rate: 25e6, seed: seed,
-		spread: 0.5, arrivals: 20 * time.Millisecond, limit: 10 * time.Minute, everyStep: 1,
+		spread: 0.5, arrivals: 20 * time.Millisecond, limit: 10 * time.Minute, everyStep: 1, packet: 32 << 10,
+		have: 3 * time.Millisecond,
 	}
 }
 
@@ -30,11 +32,14 @@ type simRun struct {
 	*sim
 	seed *simNode
 	recv []*simNode
+
+	joined func(n *simNode) // a receiver that is about to start
+	begun  time.Time        // real time
 }
 
 func newRun(t testing.TB, cfg simConfig) *simRun {
 	t.Helper()
-	r := &simRun{}
+	r := &simRun{begun: time.Now()}
 	r.sim = newSim(cfg, func(format string, args ...any) {
 		t.Helper()
 		t.Fatalf("P2PCP_SIM_SEED=%d: %s", cfg.seed, fmt.Sprintf(format, args...))
@@ -50,6 +55,9 @@ func newRun(t testing.TB, cfg simConfig) *simRun {
 func (r *simRun) join() *simNode {
 	n := r.add(false)
 	r.recv = append(r.recv, n)
+	if r.joined != nil {
+		r.joined(n)
+	}
 	var try func()
 	try = func() {
 		if !n.alive || len(n.order) > 0 {
@@ -93,31 +101,7 @@ func (r *simRun) bound() float64 {
 	return r.fullBytes() / r.cfg.rate * (1 + float64(bits.Len(uint(r.cfg.receivers))-1)/float64(r.cfg.blocks))
 }
 
-// result is what a run came to.
-type result struct {
-	ratio  float64 // makespan / bound
-	copies float64 // bytes that left the seed / content
-	waste  float64 // bytes that arrived for nothing / bytes that arrived
-	first  float64 // first completion / bound
-}
-
-func (r *simRun) result() result {
-	last, first := time.Duration(0), time.Hour
-	var got, wasted float64
-	for _, n := range r.recv {
-		if n.complete > 0 {
-			last, first = max(last, n.complete), min(first, n.complete)
-		}
-		got += n.received
-		wasted += n.wasted
-	}
-	return result{
-		ratio: last.Seconds() / r.bound(), copies: r.seed.sent / r.fullBytes(), waste: wasted / got,
-		first: first.Seconds() / r.bound(),
-	}
-}
-
-func (r *simRun) finish(t testing.TB) result {
+func (r *simRun) finish(t testing.TB) simResult {
 	t.Helper()
 	r.run(r.allComplete)
 	if !r.allComplete() {
@@ -146,33 +130,12 @@ func TestSimFlashCrowd(t *testing.T) {
 		for k := range simEnv("RUNS", 1) {
 			cfg := baseSim(size.n, size.blocks, uint64(simEnv("SEED", 1)+k))
 			cfg.everyStep = 20011
-			r := newRun(t, cfg)
-			res := r.finish(t)
-			t.Logf("N=%d B=%d seed %d: makespan/limit %.4f (first %.4f) seed copies %.4f waste %.4f (%d steps)",
-				size.n, size.blocks, cfg.seed, res.ratio, res.first, res.copies, res.waste, r.steps)
-			if res.ratio > ratio || res.copies > copies || res.waste > 0.01 {
-				t.Errorf("P2PCP_SIM_SEED=%d: makespan/limit %.4f over %.2f, or seed copies %.4f over %.2f, or waste %.4f over 1 %%",
-					cfg.seed, res.ratio, ratio, res.copies, copies, res.waste)
+			res := newRun(t, cfg).finish(t)
+			t.Log(res)
+			if res.Ratio > ratio || res.Copies > copies || res.Waste > 0.01 {
+				t.Errorf("P2PCP_SIM_SEED=%d: makespan/limit over %.2f, or seed copies over %.2f, or waste over 1 %%: %v",
+					cfg.seed, ratio, copies, res)
 			}
 		}
 	}
-}
-
-// TestSimOne is `make sim`: one run of any size, its figures printed.
-func TestSimOne(t *testing.T) {
-	n := simEnv("N", 0)
-	if n == 0 {
-		t.Skip("P2PCP_SIM_N isn't set")
-	}
-	cfg := baseSim(n, uint32(simEnv("BLOCKS", 1024)), uint64(simEnv("SEED", 1)))
-	cfg.everyStep = 20011
-	cfg.blockSize = uint32(simEnv("KIB", 128)) << 10
-	cfg.core = CoreConfig{
-		Degree: simEnv("DEGREE", 0), FullMesh: simEnv("FULLMESH", 0), Width: simEnv("WIDTH", 0), Uploads: simEnv("UPLOADS", 0),
-		Depth: simEnv("DEPTH", 0),
-	}
-	r := newRun(t, cfg)
-	res := r.finish(t)
-	t.Logf("N=%d B=%d seed %d: makespan/limit %.4f (first %.4f) seed copies %.4f waste %.4f (%d steps)",
-		n, cfg.blocks, cfg.seed, res.ratio, res.first, res.copies, res.waste, r.steps)
 }

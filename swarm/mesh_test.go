@@ -1,0 +1,95 @@
+package swarm
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+)
+
+// checkMesh compares the rings with what a look at all members gives.
+func checkMesh(c *Core) error {
+	near := map[*member]int{}
+	for k, r := range c.mesh.rings {
+		var next, prev *member
+		for _, m := range c.members {
+			if !m.steady() {
+				continue
+			}
+			d := onRing(m.place, k) - onRing(c.mesh.self, k)
+			if next == nil || d < onRing(next.place, k)-onRing(c.mesh.self, k) {
+				next = m
+			}
+			if prev == nil || -d < onRing(c.mesh.self, k)-onRing(prev.place, k) {
+				prev = m
+			}
+		}
+		if next != r.next || prev != r.prev {
+			return fmt.Errorf("ring %d: next %p prev %p, should be %p %p", k, r.next, r.prev, next, prev)
+		}
+		for _, m := range [2]*member{next, prev} {
+			if m != nil {
+				near[m]++
+			}
+		}
+	}
+	for _, m := range c.members {
+		if m.near != near[m] {
+			return fmt.Errorf("%s is near %d times, counted %d", m.name, m.near, near[m])
+		}
+	}
+	return nil
+}
+
+func TestRingsFollowTheMembers(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	c := NewCore(CoreConfig{Self: "me", Degree: 6, FullMesh: 4})
+	now := time.Duration(0)
+	for step := range 2000 {
+		now += 10 * time.Millisecond
+		name := fmt.Sprintf("m%02d", rng.IntN(40))
+		ev := Event{Kind: MemberUp, Member: name, Addr: netip.MustParseAddrPort("10.0.0.9:7700")}
+		switch rng.IntN(4) {
+		case 0:
+			ev.Kind = MemberGone
+		case 1:
+			ev.Kind = DialFailed
+		}
+		c.Step(now, ev, nil)
+		if err := checkMesh(c); err != nil {
+			t.Fatalf("step %d, %s of kind %d: %v", step, name, ev.Kind, err)
+		}
+	}
+	if len(c.members) < 10 {
+		t.Fatalf("only %d members left to check", len(c.members))
+	}
+}
+
+// TestMeshHasNoCliques: whom a member met first doesn't decide whom it talks to.
+func TestMeshHasNoCliques(t *testing.T) {
+	cfg := small(60, 256, 1)
+	cfg.core.Degree, cfg.core.FullMesh, cfg.everyStep = 8, 10, 0
+	r := newRun(t, cfg)
+	r.run(func() bool { return r.now > 600*time.Millisecond })
+	early, all := 0, 0
+	for k, n := range r.nodes {
+		if len(n.order) < 6 || len(n.order) > 10 {
+			t.Errorf("%s has %d sessions, wants 8", n.name, len(n.order))
+		}
+		for _, p := range n.order {
+			if k < 15 {
+				all++
+				if p.to.id < 15 {
+					early++
+				}
+			}
+		}
+		if err := checkMesh(n.core); err != nil {
+			t.Errorf("%s: %v", n.name, err)
+		}
+	}
+	if share := float64(early) / float64(all); share > 0.45 { // a quarter by chance
+		t.Errorf("%.2f of the first quarter's sessions are among themselves", share)
+	}
+}

@@ -1,0 +1,87 @@
+package swarm
+
+import (
+	"cmp"
+	"container/heap"
+	"slices"
+	"time"
+)
+
+// simEvent is something that happens at a moment. Those of the same moment happen in the order in which they were made.
+type simEvent struct {
+	at  time.Duration
+	seq uint64
+	msg *simMsg
+}
+
+func (a simEvent) compare(b simEvent) int {
+	if a.at != b.at {
+		return cmp.Compare(a.at, b.at)
+	}
+	return cmp.Compare(a.seq, b.seq)
+}
+
+// simFar are events beyond the wheel.
+type simFar []simEvent
+
+func (q simFar) Len() int           { return len(q) }
+func (q simFar) Less(a, b int) bool { return q[a].compare(q[b]) < 0 }
+func (q simFar) Swap(a, b int)      { q[a], q[b] = q[b], q[a] }
+func (q *simFar) Push(x any)        { *q = append(*q, x.(simEvent)) }
+func (q *simFar) Pop() any {
+	old := *q
+	x := old[len(old)-1]
+	*q = old[:len(old)-1]
+	return x
+}
+
+const (
+	simSlot  = 1 << 14 // ns that a slot of the wheel holds
+	simSlots = 1 << 13 // 134 ms in all
+)
+
+// simQueue is a wheel of slots, each sorted when its time comes: millions of events a second of virtual time wait for some tens of
+// milliseconds each, and a heap of them misses the cache at every level.
+type simQueue struct {
+	slots [simSlots][]simEvent
+	turn  int64 // the slot that is being emptied, counted from time 0
+	next  int   // of its events, which comes next
+	far   simFar
+	count int
+}
+
+func (q *simQueue) push(e simEvent) {
+	q.count++
+	turn := int64(e.at / simSlot)
+	if turn >= q.turn+simSlots {
+		heap.Push(&q.far, e)
+		return
+	}
+	s := &q.slots[turn%simSlots]
+	*s = append(*s, e)
+	if turn == q.turn {
+		for k := len(*s) - 1; k > q.next && (*s)[k].compare((*s)[k-1]) < 0; k-- {
+			(*s)[k], (*s)[k-1] = (*s)[k-1], (*s)[k]
+		}
+	}
+}
+
+// pop takes the earliest event; there must be one.
+func (q *simQueue) pop() simEvent {
+	for {
+		s := &q.slots[q.turn%simSlots]
+		if q.next < len(*s) {
+			q.next++
+			q.count--
+			return (*s)[q.next-1]
+		}
+		*s, q.next = (*s)[:0], 0
+		q.turn++
+		for len(q.far) > 0 && int64(q.far[0].at/simSlot) < q.turn+simSlots {
+			e := heap.Pop(&q.far).(simEvent)
+			at := &q.slots[int64(e.at/simSlot)%simSlots]
+			*at = append(*at, e)
+		}
+		slices.SortFunc(q.slots[q.turn%simSlots], simEvent.compare)
+	}
+}

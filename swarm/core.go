@@ -22,6 +22,7 @@ var (
 type CoreConfig struct {
 	Self           string // our Member name
 	ID             blocks.Root
+	Zone           uint32           // hash of our zone's label, 0: none, which is a zone too
 	Seed           bool             // we are a seed: we hold Have from the start, never fetch, never end by ourselves
 	Blocks         uint32           // the Header's number, 0 if the Header isn't known yet (then a HeaderKnown event tells)
 	Have           *blocks.Bitfield // a seed's Blocks
@@ -102,6 +103,7 @@ type Core struct {
 	progress time.Duration // when something last moved
 	lost     orphaned
 	stay     lingering
+	zones    *zoning // nil while everybody is of one zone
 }
 
 // phase is where a Core is in its life.
@@ -277,6 +279,7 @@ func (c *Core) ticked() {
 	c.measure()
 	c.findOverdue()
 	c.forgetPushes()
+	c.takeTurns()
 	c.trim()
 	c.dialMore()
 	c.giveUp()

@@ -121,7 +121,7 @@ func (c *Core) excuse(p *peer) {
 // duplicate finds, when nothing is left to be asked for, the Block in flight that p would bring soonest before its
 // present source.
 func (c *Core) duplicate(p *peer) (blocks.Index, bool) {
-	if c.pick.atLeast(1) > 0 || !c.opened {
+	if c.pick.atLeast(1) > 0 || !c.opened || c.crosses(p) {
 		return 0, false
 	}
 	spent := c.dups >= c.wanted.Count()/dupShare+1

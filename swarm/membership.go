@@ -12,7 +12,9 @@ type member struct {
 	name     string
 	addr     netip.AddrPort // where it can be dialled; invalid or port 0: it can't
 	seed     bool
-	sessions int // live
+	zone     uint32
+	ranked   bool // counted in zoning.before
+	sessions int  // live
 	complete bool
 	banned   bool
 	gone     bool          // left or dead, says gossip
@@ -64,6 +66,10 @@ func (c *Core) memberOf(ev Event) *member {
 	}
 	m.seed = m.seed || ev.Seed
 	m.gone = false
+	if ev.Kind == PeerUp || m.sessions == 0 {
+		m.zone = ev.Zone
+	}
+	c.rankMate(m, true)
 	return m
 }
 
@@ -92,6 +98,7 @@ func (c *Core) memberGone(name string) {
 		return
 	}
 	m.gone = true
+	c.rankMate(m, false)
 	c.undial(m)
 	if m.sessions == 0 && !m.banned {
 		c.removeMember(m)
@@ -114,6 +121,7 @@ func (c *Core) forgetMember(any bool) bool {
 
 func (c *Core) removeMember(m *member) {
 	delete(c.byName, m.name)
+	c.rankMate(m, false)
 	for k, o := range c.members {
 		if o == m {
 			last := len(c.members) - 1
@@ -266,7 +274,7 @@ func (c *Core) dialSome(want int, seeds bool) {
 		if m.dialing && c.now-m.tried > dialPatient {
 			c.undial(m)
 		}
-		if (seeds && !m.seed) || !c.dialable(m) {
+		if (seeds && !m.seed) || !c.dialable(m) || c.tooFar(m) {
 			continue
 		}
 		m.dialing, m.tried = true, c.now

@@ -27,6 +27,10 @@ func (c *Core) asked(p *peer, ev Event) {
 			return // it is on its way: our Grant crossed the Request
 		}
 	}
+	if !c.mayGive(p, i) {
+		c.order(Action{Kind: Refuse, Peer: p.id, Index: i, Offset: ev.Offset, Reason: Elsewhere})
+		return
+	}
 	if c.phase == draining || len(p.sends) >= peerSends || (c.cfg.Uploads > 0 && c.uploads >= c.cfg.Uploads) {
 		c.order(Action{Kind: Refuse, Peer: p.id, Index: i, Offset: ev.Offset, Reason: Busy})
 		if !p.owed && c.phase != draining {
@@ -42,6 +46,7 @@ func (c *Core) asked(p *peer, ev Event) {
 func (c *Core) send(p *peer, s sending) {
 	p.sends = append(p.sends, s)
 	c.uploads++
+	c.gives(p, s.index)
 	if c.cfg.Seed {
 		c.push.begin(c, s)
 	}

@@ -25,6 +25,7 @@ type simConfig struct {
 	rate      float64 // bytes per second each way
 	seed      uint64
 	core      CoreConfig
+	zones     simZones
 	everyStep int // check all invariants every so many steps
 	spread    float64
 	arrivals  time.Duration // receivers start at random within it
@@ -111,6 +112,8 @@ type simPipe struct {
 	queue    []*simXfer
 	expected map[blocks.Index]bool // from's Requests to the other side; false: cancelled
 	closed   bool
+	later    []blocks.Span // HAVEs for another zone, not yet sent
+	told     time.Duration // when they were sent last
 }
 
 type sim struct {
@@ -148,6 +151,7 @@ func (s *sim) add(seed bool) *simNode {
 	cc := s.cfg.core
 	cc.Self, cc.Seed, cc.RandSeed = n.name, seed, [2]uint64{s.cfg.seed, uint64(n.id)}
 	cc.ID = blocks.Root{byte(s.cfg.seed)}
+	cc.Zone = s.cfg.zones.of(n.id)
 	if seed {
 		cc.Blocks, cc.ManifestBlocks, cc.BlockSize = s.cfg.blocks, s.cfg.manifest, s.cfg.blockSize
 		cc.Have = s.wanted.Clone()
@@ -215,8 +219,8 @@ func (s *sim) introduce(a, b *simNode) {
 	for _, p := range append([]*simPipe(nil), b.order...) {
 		if c := p.to; c != a {
 			s.after(5*time.Millisecond, func() {
-				a.step(Event{Kind: MemberUp, Member: c.name, Addr: c.addr(), Seed: c.core.cfg.Seed})
-				c.step(Event{Kind: MemberUp, Member: a.name, Addr: a.addr(), Seed: a.core.cfg.Seed})
+				a.step(Event{Kind: MemberUp, Member: c.name, Addr: c.addr(), Seed: c.core.cfg.Seed, Zone: c.core.cfg.Zone})
+				c.step(Event{Kind: MemberUp, Member: a.name, Addr: a.addr(), Seed: a.core.cfg.Seed, Zone: a.core.cfg.Zone})
 			})
 		}
 	}
@@ -248,14 +252,14 @@ func (n *simNode) sessionUp(p *simPipe, set *blocks.Bitfield) {
 	}
 	n.step(Event{
 		Kind: PeerUp, Peer: p.peer, Member: p.to.name, Addr: p.to.addr(), Seed: p.to.core.cfg.Seed,
-		Lingering: p.to.core.phase == staying, Set: set,
+		Lingering: p.to.core.phase == staying, Set: set, Zone: p.to.core.cfg.Zone,
 	})
 }
 
 // adapt moves the window by what a packet that left then met.
 func (p *simPipe) adapt(left time.Duration) {
 	switch now := p.from.s.now; {
-	case max(p.from.upFree, p.to.downFree)-now > simQueued:
+	case max(p.from.upFree, p.to.downFree, p.zoneFree())-now > simQueued:
 		if left > p.cut {
 			p.window, p.cut = max(0.7*p.window, simPacket), now
 		}
@@ -269,7 +273,7 @@ func (p *simPipe) transmit(bytes uint32, do func()) {
 	s := p.from.s
 	size := float64(bytes) * float64(time.Second)
 	p.from.upFree = max(p.from.upFree, s.now) + time.Duration(size/p.from.up)
-	s.after(p.from.upFree-s.now+simWire, func() {
+	s.after(p.from.upFree-s.now+simWire+p.zoneQueue(bytes), func() {
 		p.to.downFree = max(p.to.downFree, s.now) + time.Duration(size/p.to.down)
 		s.after(p.to.downFree-s.now, do)
 	})

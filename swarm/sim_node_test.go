@@ -132,7 +132,9 @@ func (n *simNode) announce(i blocks.Index) {
 		spans := n.pending
 		n.pending = nil
 		for _, p := range n.order {
-			p.tell(Event{Kind: PeerHave, Spans: spans})
+			if !p.tellLater(spans) {
+				p.tell(Event{Kind: PeerHave, Spans: spans})
+			}
 		}
 	})
 }

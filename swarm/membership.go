@@ -53,7 +53,8 @@ func (m *member) sentBad(i blocks.Index) bool {
 // memberOf finds or makes the Member that an Event names.
 func (c *Core) memberOf(ev Event) *member {
 	m := c.byName[ev.Member]
-	if m == nil {
+	fresh := m == nil
+	if fresh {
 		if len(c.members) >= maxMembers {
 			c.forgetMember(true)
 		}
@@ -69,7 +70,7 @@ func (c *Core) memberOf(ev Event) *member {
 	if ev.Kind == PeerUp || m.sessions == 0 {
 		m.zone = ev.Zone
 	}
-	c.rankMate(m, true)
+	c.rankMate(m, m.ranked || fresh || ev.Kind == PeerUp)
 	return m
 }
 
@@ -212,6 +213,9 @@ func (c *Core) part(p *peer) {
 		m.backoff = 0
 	}
 	m.retryLater(c.now)
+	if m.sessions == 0 && len(c.members) < c.cfg.FullMesh {
+		c.rankMate(m, false)
+	}
 	if m.gone && m.sessions == 0 && !m.banned {
 		c.removeMember(m)
 	}

@@ -9,14 +9,15 @@ import (
 
 // simZones says in which zone each host is, and holds the links between zones: one for each two, of a host's rate each way.
 type simZones struct {
-	count int // 0: no labels
+	count int     // 0: no labels
+	slow  float64 // how many times slower than a host's the links are; 0: as fast
 	seed  uint32
 	free  map[[2]uint32]time.Duration // when a link's one direction has sent all that is queued
 	bytes map[[2]uint32]float64       // what it carried
 }
 
 func newZones(count int, seed uint32) simZones {
-	return simZones{count, seed, map[[2]uint32]time.Duration{}, map[[2]uint32]float64{}}
+	return simZones{count: count, seed: seed, free: map[[2]uint32]time.Duration{}, bytes: map[[2]uint32]float64{}}
 }
 
 // of is the zone of host id; host 0 is the seed.
@@ -44,7 +45,7 @@ func (p *simPipe) zoneQueue(bytes uint32) time.Duration {
 		return 0
 	}
 	begin := p.from.upFree + simWire
-	end := max(s.cfg.zones.free[link], begin) + time.Duration(float64(bytes)*float64(time.Second)/s.cfg.rate)
+	end := max(s.cfg.zones.free[link], begin) + time.Duration(float64(bytes)*float64(time.Second)/s.cfg.rate*max(s.cfg.zones.slow, 1))
 	s.cfg.zones.free[link] = end
 	s.cfg.zones.bytes[link] += float64(bytes)
 	return end - begin

@@ -25,10 +25,10 @@ func checkZones(c *Core) error {
 	}
 	for _, m := range c.members {
 		mate := m.zone == c.cfg.Zone && !m.seed && !m.gone
-		if m.ranked != mate && !c.cfg.Seed {
+		if (m.ranked && !mate || mate && !m.ranked && m.sessions > 0) && !c.cfg.Seed {
 			return fmt.Errorf("member %s: ranked %v", m.name, m.ranked)
 		}
-		if mate {
+		if m.ranked {
 			mates++
 		}
 	}

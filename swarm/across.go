@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	acrossFew  = 16 // Blocks on their way into a zone, shared out among its members: more only wait in the link's queue
-	acrossMost = 64 // the same for who is behind: a member more for every acrossLag that wait for it
-	acrossLag  = 4
+	acrossFew  = 32  // Blocks on their way into a zone, shared out among its members: more only wait in the link's queue
+	acrossMost = 128 // the same for who is behind: a member more for every acrossLag that wait for it
+	acrossLag  = 2
 	acrossLook = 256 // Blocks among which the one that waits longest is picked
 )
 

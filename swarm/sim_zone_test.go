@@ -107,3 +107,53 @@ func TestSimZones(t *testing.T) {
 		})
 	}
 }
+
+// TestSimZonesFaults: what may go wrong costs time, and few bytes across.
+func TestSimZonesFaults(t *testing.T) {
+	for _, c := range []struct {
+		name          string
+		change        func(cfg *simConfig)
+		during        func(r *simRun)
+		copies, ratio float64
+	}{
+		{"two of the far ones are killed at half", nil, func(r *simRun) {
+			r.at(0.5, func() { r.kill(r.recv[1]); r.kill(r.recv[3]) })
+		}, 1.10, 2.5},
+		{"a far one falls silent at half", nil, func(r *simRun) {
+			r.at(0.5, func() { r.recv[1].frozen, r.recv[1].complete = true, 1 })
+		}, 1.06, 12},
+		{"the seed dies when one copy is out", nil, func(r *simRun) {
+			r.at(0.97, func() { r.kill(r.seed) })
+		}, 1.06, 2.5},
+		{"links of a fifth of the rate", func(cfg *simConfig) { cfg.zones.slow = 5 }, nil, 1.06, 6},
+		{"sessions with a few only", func(cfg *simConfig) { cfg.core.Degree, cfg.core.FullMesh = 8, 8 }, nil, 1.3, 3},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			eachSeed(t, 1, func(t *testing.T, seed uint64) {
+				cfg := small(simEnv("N", 16), uint32(simEnv("BLOCKS", 256)), seed)
+				cfg.everyStep = 211
+				cfg.zones = newZones(2, 1)
+				if c.change != nil {
+					c.change(&cfg)
+				}
+				r := newRun(t, cfg)
+				if c.during != nil {
+					c.during(r)
+				}
+				res := r.finish(t)
+				for _, n := range r.recv {
+					if n.err != nil {
+						t.Errorf("P2PCP_SIM_SEED=%d: %s: %v", seed, n.name, n.err)
+					}
+				}
+				all, back := r.crossed()
+				t.Logf("seed %d: makespan/limit %.4f seed copies %.4f waste %.4f crossed %.4f, back %.4f",
+					seed, res.ratio, res.copies, res.waste, all, back)
+				if all > c.copies || res.ratio > c.ratio {
+					t.Errorf("P2PCP_SIM_SEED=%d: crossed %.4f over %.2f, or makespan/limit %.4f over %.2f",
+						seed, all, c.copies, res.ratio, c.ratio)
+				}
+			})
+		})
+	}
+}

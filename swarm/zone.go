@@ -107,8 +107,30 @@ func (c *Core) chooseAll() {
 	}
 }
 
-// countsHome tells whether what p holds is at home. To a seed other seeds are nothing: it spreads first copies.
-func (c *Core) countsHome(p *peer) bool { return !c.crosses(p) && !(c.cfg.Seed && p.seed) }
+// countsHome tells whether what p holds is at home. To a seed other seeds are nothing: it spreads first copies. Who is overdue may
+// never give what it has.
+func (c *Core) countsHome(p *peer) bool {
+	return !c.crosses(p) && !p.overdue && !(c.cfg.Seed && p.seed)
+}
+
+// setOverdue marks p overdue, or not any more.
+func (c *Core) setOverdue(p *peer, overdue bool) {
+	z := c.zones
+	was := c.countsHome(p)
+	p.overdue = overdue
+	if z == nil || was == c.countsHome(p) {
+		return
+	}
+	d := uint16(1)
+	if was {
+		d = ^uint16(0) // -1
+	}
+	for i, ok := p.have.Next(0); ok; i, ok = p.have.Next(i + 1) {
+		z.home[i] += d
+		c.pick.setRank(i, c.rarity(i))
+		c.placeOf(i)
+	}
+}
 
 // zoneHolds adds (d 1) or takes away (d -1) a holder of i.
 func (c *Core) zoneHolds(p *peer, i blocks.Index, d uint16) {

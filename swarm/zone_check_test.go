@@ -51,7 +51,7 @@ func checkZonesOf(c *Core, i blocks.Index) error {
 		case !p.have.Has(i):
 		case p.zone != c.cfg.Zone:
 			abroad = true
-		case !c.cfg.Seed || !p.seed:
+		case !p.overdue && (!c.cfg.Seed || !p.seed):
 			home++
 		}
 	}

@@ -124,7 +124,7 @@ func TestZoneHomeComesFirst(t *testing.T) {
 	}
 }
 
-// TestZoneHomeSeed: who has a seed at home asks nobody abroad.
+// TestZoneHomeSeed: who has a seed at home asks nobody abroad, unless it is silent.
 func TestZoneHomeSeed(t *testing.T) {
 	r := receiver(t, 20, CoreConfig{Zone: here})
 	r.upIn(there, 1, "far", false)
@@ -132,9 +132,13 @@ func TestZoneHomeSeed(t *testing.T) {
 	r.all = nil
 	r.upIn(here, 2, "seed", true)
 	r.upIn(there, 3, "far2", false)
-	r.wait(10 * time.Second)
+	r.wait(overdueNew)
 	if got := r.asks(3); len(got) != 0 || len(r.asks(2)) == 0 {
 		t.Errorf("asked abroad for %v, the seed for %v", got, r.asks(2))
+	}
+	r.wait(overdueNew)
+	if len(r.asks(3)) == 0 {
+		t.Error("the silent seed keeps us from asking abroad")
 	}
 }
 

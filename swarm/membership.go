@@ -67,10 +67,7 @@ func (c *Core) memberOf(ev Event) *member {
 	}
 	m.seed = m.seed || ev.Seed
 	m.gone = false
-	if ev.Kind == PeerUp || m.sessions == 0 {
-		m.zone = ev.Zone
-	}
-	c.rankMate(m, m.ranked || fresh || ev.Kind == PeerUp)
+	c.mateUp(m, ev, fresh)
 	return m
 }
 
@@ -213,9 +210,7 @@ func (c *Core) part(p *peer) {
 		m.backoff = 0
 	}
 	m.retryLater(c.now)
-	if m.sessions == 0 && len(c.members) < c.cfg.FullMesh {
-		c.rankMate(m, false)
-	}
+	c.mateDown(m)
 	if m.gone && m.sessions == 0 && !m.banned {
 		c.removeMember(m)
 	}

@@ -242,8 +242,22 @@ func (c *Core) elsewhere(i blocks.Index) {
 	}
 }
 
-// rankMate takes a member into the ranks of our zone, or out of them: when it is gone, or our session with it has ended where
-// everybody has one with everybody.
+// mateUp takes the zone that an Event tells of a member: a session's counts more than what others say.
+func (c *Core) mateUp(m *member, ev Event, fresh bool) {
+	if ev.Kind == PeerUp || m.sessions == 0 {
+		m.zone = ev.Zone
+	}
+	c.rankMate(m, m.ranked || fresh || ev.Kind == PeerUp)
+}
+
+// mateDown takes that a session with m ended: where everybody has one with everybody m is leaving or dead.
+func (c *Core) mateDown(m *member) {
+	if m.sessions == 0 && len(c.members) < c.cfg.FullMesh {
+		c.rankMate(m, false)
+	}
+}
+
+// rankMate takes a member into the ranks of our zone, or out of them.
 func (c *Core) rankMate(m *member, in bool) {
 	z := c.zones
 	in = in && !m.gone && !m.seed && m.zone == c.cfg.Zone

@@ -53,6 +53,11 @@ var experiments = []experiment{
 		"64x200 fan-out 8, -d", shaped{receivers: 64, mbit: 200, mib: 64, fanout: 8, args: []string{"-d"}}, []bound{egress(2.0, 1.5)},
 	},
 	{"64x200 fan-out 8", shaped{receivers: 64, mbit: 200, mib: 64, fanout: 8}, []bound{egress(1000, 3)}},
+	{
+		"2 zones of 8x100",
+		shaped{receivers: 16, mbit: 100, mib: 128, zones: true},
+		with(bound{"crossed", 1.10, 1.02}, bound{"ratio", 1.35, 1.2}),
+	},
 	{"16x200 1 MiB", shaped{receivers: 16, mbit: 200, mib: 1}, []bound{{"makespan", 0.25, 0.15}}},
 }
 

@@ -26,6 +26,7 @@ type shaped struct {
 	fanout   int           // so many gets run at a time; 0: all
 	kill     bool          // half of the receivers are killed when the file is half there
 	args     []string      // of each get
+	zones    zoned
 }
 
 // bench is what runs share.
@@ -46,7 +47,7 @@ type stage struct {
 
 func (b *bench) stage(ctx context.Context, c shaped) (*stage, error) {
 	size := uint64(c.mib) * mib
-	l, err := lab.New(lab.Config{Hosts: c.receivers + 1, Rate: lab.Rate(c.mbit) * lab.Mbit, Scratch: size + 64*mib})
+	l, err := lab.New(lab.Config{Hosts: c.receivers + 1, Rate: lab.Rate(c.mbit) * lab.Mbit, Far: c.zones.far(c.receivers), Scratch: size + 64*mib})
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +105,7 @@ type outcome map[string]float64
 func (s *stage) round(ctx context.Context) (outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute+time.Duration(20*s.limit()*float64(time.Second)))
 	defer cancel()
-	seed, err := start(ctx, s.host(0), s.bin, "seed", s.path)
+	seed, err := start(ctx, s.host(0), append([]string{s.bin, "seed", s.path}, s.zones.args(0, s.receivers)...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -113,6 +114,10 @@ func (s *stage) round(ctx context.Context) (outcome, error) {
 		return nil, fmt.Errorf("seed: %w", err)
 	}
 	before, err := readMachine()
+	if err != nil {
+		return nil, err
+	}
+	crossed, err := s.zones.crossing(s.lab)
 	if err != nil {
 		return nil, err
 	}
@@ -150,6 +155,10 @@ func (s *stage) round(ctx context.Context) (outcome, error) {
 	if err := w.end(); err != nil {
 		return nil, err
 	}
+	crossedNow, err := s.zones.crossing(s.lab)
+	if err != nil {
+		return nil, err
+	}
 	for _, p := range rest {
 		p.end()
 	}
@@ -167,7 +176,11 @@ func (s *stage) round(ctx context.Context) (outcome, error) {
 			return nil, err
 		}
 	}
-	return s.figures(w, load(before, after), seed, rest)
+	o, err := s.figures(w, load(before, after), seed, rest)
+	if err == nil {
+		s.zones.figures(o, crossed, crossedNow, s.size())
+	}
+	return o, err
 }
 
 // launch starts the receivers as the case says. Those that were killed are nil.
@@ -181,7 +194,8 @@ func (s *stage) launch(ctx context.Context, ticket string, w *sampler) ([]*proc,
 		if s.fanout > 0 {
 			running <- struct{}{}
 		}
-		p, err := start(ctx, s.host(k+1), append([]string{s.bin, "get", ticket, "-o", lab.Scratch + "/", "--json"}, s.args...)...)
+		args := append([]string{s.bin, "get", ticket, "-o", lab.Scratch + "/", "--json"}, s.zones.args(k+1, s.receivers)...)
+		p, err := start(ctx, s.host(k+1), append(args, s.args...)...)
 		if err != nil {
 			return nil, err
 		}

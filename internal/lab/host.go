@@ -64,16 +64,18 @@ func command(ctx context.Context, s *space, name string, args []string) *exec.Cm
 
 // SetRate changes the link's rate, each way; 0 lifts the limit.
 func (h *Host) SetRate(r Rate) error {
+	return errors.Join(h.space.shape("eth0", r), h.lab.hub.shape(h.port, r))
+}
+
+// shape limits what a device sends.
+func (s *space) shape(dev string, r Rate) error {
 	// A plain queue instead of none: there may be none to delete.
 	queue := []string{"pfifo", "limit", "1000"}
 	if r > 0 {
 		burst := max(uint64(float64(r)/8*burstTime.Seconds()), burstMin)
 		queue = []string{"tbf", "rate", fmt.Sprintf("%dbit", r), "burst", fmt.Sprintf("%db", burst), "latency", queueTime.String()}
 	}
-	tc := func(s *space, dev string) error {
-		return s.run(append([]string{"tc", "qdisc", "replace", "dev", dev, "root"}, queue...)...)
-	}
-	return errors.Join(tc(h.space, "eth0"), tc(h.lab.hub, h.port))
+	return s.run(append([]string{"tc", "qdisc", "replace", "dev", dev, "root"}, queue...)...)
 }
 
 // LinkDown pulls the host's cable, at the switch's end: the host keeps its addresses and sees no carrier.
@@ -83,22 +85,22 @@ func (h *Host) LinkDown() error { return h.lab.hub.ip("link set " + h.port + " d
 func (h *Host) LinkUp() error { return h.lab.hub.ip("link set " + h.port + " up") }
 
 // Sent is how many bytes the host has put on its link, with all headers but the wire's.
-func (h *Host) Sent() (uint64, error) { return h.counter(8) }
+func (h *Host) Sent() (uint64, error) { return h.space.counter("eth0", 8) }
 
 // Received is how many bytes came in by its link.
-func (h *Host) Received() (uint64, error) { return h.counter(0) }
+func (h *Host) Received() (uint64, error) { return h.space.counter("eth0", 0) }
 
-// counter reads a column of the host's /proc/net/dev.
-func (h *Host) counter(column int) (uint64, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/dev", h.space.pid()))
+// counter reads a device's column of /proc/net/dev.
+func (s *space) counter(dev string, column int) (uint64, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/dev", s.pid()))
 	if err != nil {
 		return 0, fmt.Errorf("read counters: %w", err)
 	}
 	for line := range strings.Lines(string(b)) {
-		dev, rest, _ := strings.Cut(line, ":")
-		if fields := strings.Fields(rest); strings.TrimSpace(dev) == "eth0" && len(fields) > column {
+		name, rest, _ := strings.Cut(line, ":")
+		if fields := strings.Fields(rest); strings.TrimSpace(name) == dev && len(fields) > column {
 			return strconv.ParseUint(fields[column], 10, 64)
 		}
 	}
-	return 0, fmt.Errorf("read counters: %s has no eth0", h.Name())
+	return 0, fmt.Errorf("read counters: there is no %s", dev)
 }

@@ -52,7 +52,7 @@ benchmarks: ## the hot paths' Go benchmarks, ten times, compared with the commit
 	go run $(BENCHSTAT) docs/benchmarks.txt bin/benchmarks.txt
 
 gossip-scale: ## gossip of 100, 300 and 1000 members in virtual time: the table of docs/PERFORMANCE.md (half an hour)
-	@for n in 100 300 1000; do P2PCP_GOSSIP_N=$$n go test -count=1 -timeout 60m -run TestCrowdSeesItself -v ./gossip | grep -E '[|]|FAIL|not so'; done
+	@set -o pipefail; for n in 100 300 1000; do P2PCP_GOSSIP_N=$$n go test -count=1 -timeout 60m -run TestCrowdSeesItself -v ./gossip | grep -E '[|]|FAIL|not so' || exit 1; done
 
 completions: build ## write completions/ anew
 	for s in bash zsh fish; do ./bin/p2pcp completion $$s >completions/p2pcp.$$s; done

@@ -3,7 +3,6 @@ package swarm
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"p2pcp/blocks"
 	"p2pcp/swarm/wire"
@@ -41,6 +40,7 @@ func (s *Swarm) perform(a Action) {
 	case Open:
 		s.spawn(s.open)
 	case Place:
+		s.tellAll()
 		s.spawn(s.place)
 	case Done:
 		s.loop.done, s.loop.err = true, a.Err
@@ -97,15 +97,6 @@ func (ss *session) perform(a Action) {
 	}
 }
 
-// announce queues a HAVE to every session.
-func (s *Swarm) announce(i blocks.Index) {
-	s.mu.Lock()
-	s.have.Set(i)
-	s.mu.Unlock()
-	s.loop.pending = append(s.loop.pending, i)
-	s.armFlush()
-}
-
 // withdraw takes a Block back from every session at once.
 func (s *Swarm) withdraw(i blocks.Index) {
 	s.flushAll()
@@ -114,77 +105,6 @@ func (s *Swarm) withdraw(i blocks.Index) {
 	s.have.Clear(i)
 	for _, ss := range s.sessions {
 		ss.push(func(b []byte) []byte { return wire.AppendIndex(b, wire.TWithdraw, i) })
-	}
-}
-
-func (s *Swarm) armFlush() {
-	if !s.loop.armed {
-		s.loop.armed = true
-		s.loop.flush.Reset(haveDelay)
-	}
-}
-
-// flushHave sends the HAVEs and PEERS that have gathered, HAVEs to our own zone; for others they gather on.
-func (s *Swarm) flushHave() {
-	s.loop.armed = false
-	fresh := len(s.loop.far)
-	s.loop.far = append(s.loop.far, s.loop.pending...)
-	spans, peers := spansOf(s.loop.pending), s.loop.gossip
-	s.loop.pending, s.loop.gossip = s.loop.pending[:0], nil
-	if len(spans) == 0 && len(peers) == 0 {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	far := false
-	for _, ss := range s.sessions {
-		if !ss.live {
-			continue // it learns all that was announced when it comes alive
-		}
-		if ss.zone != s.cfg.Core.Zone {
-			far = true
-		} else {
-			pushHave(ss, spans)
-		}
-		ss.tellPeers(peers)
-	}
-	switch {
-	case !far:
-		s.loop.far = s.loop.far[:0]
-	case fresh == 0:
-		s.loop.farFlush.Reset(haveAcross - time.Since(s.loop.farTold))
-	}
-}
-
-// flushFar sends the HAVEs that have gathered for other zones.
-func (s *Swarm) flushFar() {
-	if len(s.loop.far) == 0 {
-		return
-	}
-	spans := spansOf(s.loop.far)
-	s.loop.far, s.loop.farTold = s.loop.far[:0], time.Now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, ss := range s.sessions {
-		if ss.live && ss.zone != s.cfg.Core.Zone {
-			pushHave(ss, spans)
-		}
-	}
-}
-
-// flushAll sends all that has gathered.
-func (s *Swarm) flushAll() {
-	s.flushHave()
-	s.flushFar()
-}
-
-// maxRuns keeps a HAVE frame below its limit: two uvarints of at most 5 bytes each.
-const maxRuns = 64 << 10 / 10
-
-// pushHave queues the spans, in as many frames as they need.
-func pushHave(ss *session, spans []blocks.Span) {
-	for part := range slices.Chunk(spans, maxRuns) {
-		ss.push(func(b []byte) []byte { return wire.AppendHave(b, part) })
 	}
 }
 

@@ -68,7 +68,7 @@ func (ss *session) stillThere() {
 // take acts on one control frame. Who asks for more and doesn't read the answers is given up long before maxControl: 64 of them
 // would be half a gigabyte.
 func (ss *session) take(t wire.Type, p []byte) error {
-	if (t == wire.TAsk || t == wire.TTree || t == wire.TResult) && ss.unread() > maxAnswers {
+	if (t == wire.TAsk || t == wire.TTree || t == wire.TResult || t == wire.TWithdraw) && ss.unread() > maxAnswers {
 		return errUnread
 	}
 	switch t {
@@ -170,6 +170,7 @@ func (ss *session) takeIndex(t wire.Type, i blocks.Index) error {
 		return ss.takeGrant(i)
 	default:
 		ss.s.post(Event{Kind: PeerWithdraw, Peer: ss.id, Index: i})
+		ss.s.retell(ss, i)
 	}
 	return nil
 }

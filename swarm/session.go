@@ -51,6 +51,7 @@ type session struct {
 	addr     netip.AddrPort // where it can be dialled
 	source   netip.Addr     // what we see it come from
 	seed     bool
+	far      bool // of another zone
 	zone     uint32
 	dialed   bool          // by us
 	headless bool          // no HELLO in it had the Header
@@ -69,8 +70,10 @@ type session struct {
 
 	landings sync.WaitGroup // Blocks that land beside the reader
 
-	mu        sync.Mutex // guards what follows
-	control   []byte     // whole frames to be written
+	mu        sync.Mutex     // guards what follows
+	control   []byte         // whole frames to be written
+	fresh     []blocks.Index // announced, not yet in control
+	withheld  bool           // a HAVE was left out, since the peer has the Block itself
 	sends     []send
 	busy      bool // sends[0] has begun
 	leaving   bool
@@ -96,10 +99,14 @@ var (
 	errUnread    = errors.New("peer doesn't read")
 )
 
-// push queues control frames. A peer that leaves too much unread is dropped.
+// push queues control frames, behind the HAVEs that have gathered: those of our own zone go with whatever goes. A peer that leaves
+// too much unread is dropped.
 func (ss *session) push(appendTo func(b []byte) []byte) {
 	ss.mu.Lock()
 	if !ss.ended && !ss.parted {
+		if !ss.far {
+			ss.tell()
+		}
 		ss.control = appendTo(ss.control)
 	}
 	over := len(ss.control) > maxControl

@@ -20,6 +20,8 @@ type simNode struct {
 	order    []*simPipe // the live ones, in a fixed order
 	nextPeer PeerID
 	pending  []blocks.Index
+	held     time.Duration         // when a Block was announced last
+	gap      time.Duration         // between two of them, smoothed
 	rotten   map[blocks.Index]bool // what lies wrong on our disk
 	liar     float64               // share of Blocks sent wrong
 	claims   *blocks.Bitfield

@@ -1,6 +1,7 @@
 package swarm
 
 import (
+	"slices"
 	"time"
 
 	"p2pcp/blocks"
@@ -24,6 +25,7 @@ func (n *simNode) perform(a *Action) {
 			n.settleClaims()
 		})
 	case Place:
+		n.tellAll()
 		n.complete = s.now
 		s.after(2*time.Millisecond, func() { n.step(Event{Kind: PlacedNow}) })
 	case Done:
@@ -134,19 +136,35 @@ func (n *simNode) recheck(i blocks.Index) {
 
 // announce tells all sessions, a few milliseconds' worth at a time.
 func (n *simNode) announce(i blocks.Index) {
+	if n.held > 0 {
+		n.gap = smoothed(n.gap, n.s.now-n.held)
+	}
+	n.held = n.s.now
 	n.pending = append(n.pending, i)
 	if len(n.pending) == 1 {
-		n.s.after(n.s.cfg.have, n.flushHave)
+		n.s.after(max(n.s.cfg.have, haveDelay(n.gap)), n.flushHave)
 	}
 }
 
 func (n *simNode) flushHave() {
 	spans := spansOf(n.pending)
-	n.pending = n.pending[:0]
 	for _, p := range n.order {
-		if !p.tellLater(spans) {
-			p.tell(spans)
+		fresh := spans
+		if q := n.core.byID[p.peer]; q != nil && q.have != nil && !n.core.complete(q) {
+			fresh = spansOf(slices.DeleteFunc(slices.Clone(n.pending), q.have.Has))
 		}
+		if len(fresh) > 0 && !p.tellLater(fresh) {
+			p.tell(fresh)
+		}
+	}
+	n.pending = n.pending[:0]
+}
+
+// tellAll announces what was left out, all of it.
+func (n *simNode) tellAll() {
+	spans := n.core.have.Spans()
+	for _, p := range n.order {
+		p.tell(spans)
 	}
 }
 

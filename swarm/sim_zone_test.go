@@ -111,7 +111,7 @@ func TestSimZonesFaults(t *testing.T) {
 		}, 1.10, 2.5},
 		{"a far one falls silent at half", nil, func(r *simRun) {
 			r.at(0.5, func() { r.recv[1].frozen, r.recv[1].complete = true, 1 })
-		}, 1.06, 12},
+		}, 1.06, 16},
 		{"the seed dies when one copy is out", nil, func(r *simRun) {
 			r.at(0.97, func() { r.kill(r.seed) })
 		}, 1.06, 2.5},

@@ -82,9 +82,7 @@ type Peer struct {
 
 const (
 	tick        = 50 * time.Millisecond
-	haveDelay   = 3 * time.Millisecond   // HAVEs of this long go out together; 2-5 ms cost nothing measurable
-	haveAcross  = 200 * time.Millisecond // between two HAVEs to another zone: each costs the link that is dear, and is acknowledged over it
-	maxSessions = 64                     // the core keeps fewer; the rest is room for those that come and are turned away
+	maxSessions = 64 // the core keeps fewer; the rest is room for those that come and are turned away
 	maxObserver = 32
 	maxLanders  = 8 // Blocks that land beside the readers: with one buffer each
 	eventQueue  = 1024
@@ -139,13 +137,14 @@ type Swarm struct {
 type loopState struct {
 	core     *Core
 	actions  []Action
-	pending  []blocks.Index // announced, HAVE not yet sent
-	far      []blocks.Index // the same to other zones
-	farTold  time.Time      // when they were told last
-	gossip   []wire.Peer    // members to tell the sessions of
+	held     time.Time     // when a Block was announced last
+	gap      time.Duration // between two of them, smoothed
+	farTold  time.Time     // when other zones were told last
+	gossip   []wire.Peer   // members to tell the sessions of
 	flush    *time.Timer
 	farFlush *time.Timer
 	armed    bool
+	farArmed bool
 	done     bool
 	err      error
 }

@@ -203,6 +203,9 @@ func (ss *session) dropFrame() {
 func (ss *session) takeControl(b []byte) []byte {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
+	if !ss.far {
+		ss.tell()
+	}
 	b = append(b, ss.control...)
 	ss.control = ss.control[:0]
 	if cap(ss.control) > 64<<10 {

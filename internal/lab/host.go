@@ -83,22 +83,32 @@ func (h *Host) LinkDown() error { return h.lab.hub.ip("link set " + h.port + " d
 func (h *Host) LinkUp() error { return h.lab.hub.ip("link set " + h.port + " up") }
 
 // Sent is how many bytes the host has put on its link, with all headers but the wire's.
-func (h *Host) Sent() (uint64, error) { return h.counter(8) }
+func (h *Host) Sent() (uint64, error) {
+	sent, _, err := h.Counters()
+	return sent, err
+}
 
 // Received is how many bytes came in by its link.
-func (h *Host) Received() (uint64, error) { return h.counter(0) }
+func (h *Host) Received() (uint64, error) {
+	_, received, err := h.Counters()
+	return received, err
+}
 
-// counter reads a column of the host's /proc/net/dev.
-func (h *Host) counter(column int) (uint64, error) {
+// Counters are both, of one moment.
+func (h *Host) Counters() (sent, received uint64, err error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/dev", h.space.pid()))
 	if err != nil {
-		return 0, fmt.Errorf("read counters: %w", err)
+		return 0, 0, fmt.Errorf("read counters: %w", err)
 	}
 	for line := range strings.Lines(string(b)) {
 		dev, rest, _ := strings.Cut(line, ":")
-		if fields := strings.Fields(rest); strings.TrimSpace(dev) == "eth0" && len(fields) > column {
-			return strconv.ParseUint(fields[column], 10, 64)
+		if fields := strings.Fields(rest); strings.TrimSpace(dev) == "eth0" && len(fields) > 8 {
+			received, err = strconv.ParseUint(fields[0], 10, 64)
+			if err == nil {
+				sent, err = strconv.ParseUint(fields[8], 10, 64)
+			}
+			return sent, received, err
 		}
 	}
-	return 0, fmt.Errorf("read counters: %s has no eth0", h.Name())
+	return 0, 0, fmt.Errorf("read counters: %s has no eth0", h.Name())
 }

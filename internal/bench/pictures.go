@@ -13,8 +13,8 @@ import (
 // pictures are all that there is data for, by the names of their files.
 func (r *results) pictures(sim []simulated) map[string]string {
 	all := map[string]string{
-		"ratio": r.overN(sim, "Time over the physical limit, by the number of receivers", "time / limit", 1, "ratio", func(s simulated) float64 { return s.Ratio }),
-		"egress": r.overN(sim, "What the seed sends, by the number of receivers", "copies", 1, "seed copies",
+		"ratio": r.overN(sim, "Time over the physical limit, by the number of receivers", 1, "ratio", func(s simulated) float64 { return s.Ratio }),
+		"egress": r.overN(sim, "Copies that the seed sends, by the number of receivers", 1, "seed copies",
 			func(s simulated) float64 { return s.Copies }),
 	}
 	if svg, ok := r.completion(); ok {
@@ -36,7 +36,7 @@ func (r *results) pictures(sim []simulated) map[string]string {
 // that they have.
 func shares(x record, mib float64) (ends, bytes []plot.Point) {
 	limit := x.Figures["limit"]
-	ends = []plot.Point{{X: 0, Y: 0}}
+	ends = []plot.Point{{X: x.Ends[0] / limit, Y: 0}}
 	for k, t := range x.Ends {
 		ends = append(ends, plot.Point{X: t / limit, Y: 100 * float64(k+1) / float64(len(x.Ends))})
 	}
@@ -62,7 +62,7 @@ func percent(v float64) string { return fmt.Sprintf("%g %%", v) }
 func curves(c *plot.Chart, x *row, name string, color int) {
 	run := x.middle()
 	ends, bytes := shares(run, float64(experiments[caseOrder(x.Case)].mib))
-	c.Lines = append(c.Lines, plot.Line{Color: color, Points: bytes, Thin: true}, plot.Line{Name: name, Color: color, Points: ends, Steps: true})
+	c.Lines = append(c.Lines, plot.Line{Name: name, Color: color, Points: bytes, Thin: true}, plot.Line{Color: color, Points: ends, Steps: true})
 }
 
 // completion is how p2pcp's receivers complete in swarms of several sizes.
@@ -143,11 +143,11 @@ func (r *results) blockBars() (string, bool) {
 }
 
 // overN is a figure over the number of receivers: a line for each number of simulated blocks, and a dot for each case in the lab.
-func (r *results) overN(sim []simulated, title, axis string, least float64, figure string, of func(simulated) float64) string {
+func (r *results) overN(sim []simulated, title string, least float64, figure string, of func(simulated) float64) string {
 	c := plot.Chart{
 		Title: title, Note: "lines: simulated, with the binary's core; dots: real processes in the lab",
 		X: plot.Axis{Name: "receivers", Log: true, Min: 4, Format: func(v float64) string { return strconv.Itoa(int(v)) }},
-		Y: plot.Axis{Name: axis, Min: least},
+		Y: plot.Axis{Min: least},
 	}
 	series := map[int]map[int][]float64{} // by blocks, by N
 	most := 32

@@ -26,7 +26,7 @@ type Line struct {
 
 // Axis is a Chart's scale. Ticks that aren't given are chosen.
 type Axis struct {
-	Name     string
+	Name     string  // of X; what Y is, the title says
 	Min, Max float64 // Max 0: what the points need
 	Log      bool    // by powers of two; Min must be above 0
 	Ticks    []float64
@@ -88,20 +88,18 @@ func (a Axis) fit(values []float64) Axis {
 	return a
 }
 
-// ticks are at most seven round numbers from lo to hi.
+// ticks are at most nine round numbers from lo to hi.
 func ticks(lo, hi float64) (out []float64) {
-	step := math.Pow(10, math.Floor(math.Log10((hi-lo)/6)))
+	step := math.Pow(10, math.Floor(math.Log10((hi-lo)/8)))
 	for _, k := range []float64{1, 2, 5, 10} {
-		if (hi-lo)/(k*step) <= 6.001 {
+		if (hi-lo)/(k*step) <= 8.001 {
 			step *= k
 			break
 		}
 	}
-	for v := math.Ceil(lo/step-1e-9) * step; v <= hi+step*1e-6; v += step {
-		out = append(out, math.Round(v/step)*step)
-	}
-	for k := range out { // 0.30000000000000004
-		out[k], _ = strconv.ParseFloat(strconv.FormatFloat(out[k], 'g', 12, 64), 64)
+	for k := math.Ceil(lo/step - 1e-9); k*step <= hi+step*1e-6; k++ {
+		v, _ := strconv.ParseFloat(strconv.FormatFloat(k*step+0, 'g', 12, 64), 64) // 0.3, not 0.30000000000000004
+		out = append(out, v)
 	}
 	return out
 }
@@ -127,7 +125,6 @@ func (c Chart) SVG() string {
 		d.text(x.at(v), height-bottom+19, x.Format(v), `text-anchor="middle"`)
 	}
 	d.text(width-right, height-12, c.X.Name, `text-anchor="end"`)
-	d.text(left-40, top-14, c.Y.Name, "")
 	var names []label
 	for _, l := range c.Lines {
 		if at, ok := d.series(l, x, y); ok && l.Name != "" {

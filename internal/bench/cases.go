@@ -91,16 +91,18 @@ var experiments = []experiment{
 		tools: []string{"p2pcp", "libtorrent", "aria2", "nginx+curl", "rsync"},
 	},
 	{
-		name: "peers unshaped", course: course{receivers: 8, mib: 256}, bounds: also(),
+		name: "peers unshaped", course: course{receivers: 8, mib: 256}, bounds: also(bound{"of libtorrent", 0.5, 0.333}, bound{"of aria2", 0.5, 0.333}),
 		tools: []string{"p2pcp", "libtorrent", "aria2", "nginx+curl", "rsync"},
 	},
 	{
-		name: "one to one", course: course{receivers: 1, mib: 2048}, bounds: also(bound{"cpu s/GiB", 1.1, 0.85}), runs: 5,
-		tools: []string{"p2pcp", "nginx+curl", "nginx+curl+b3sum", "rsync"},
+		name: "one to one", course: course{receivers: 1, mib: 2048}, runs: 5,
+		bounds: also(bound{"cpu s/GiB", 1.1, 0.85}, bound{"of nginx+curl+b3sum", 1, 1}, bound{"of nginx+curl", 100, 1}),
+		tools:  []string{"p2pcp", "nginx+curl", "nginx+curl+b3sum", "rsync"},
 	},
 	{
-		name: "ticket", course: course{mib: 4096, hashing: true}, bounds: []bound{{"peak MiB", 128, 64}}, runs: 5,
-		tools: []string{"p2pcp", "b3sum"},
+		name: "ticket", course: course{mib: 4096, hashing: true}, runs: 5,
+		bounds: []bound{{"of b3sum", 1 / 0.75, 1 / 0.9}, {"peak MiB", 128, 64}},
+		tools:  []string{"p2pcp", "b3sum"},
 	},
 }
 

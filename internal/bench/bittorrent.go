@@ -5,7 +5,7 @@ import (
 	_ "embed"
 	"fmt"
 	"os"
-	"path/filepath"
+	"slices"
 	"time"
 
 	"p2pcp/internal/lab"
@@ -72,17 +72,19 @@ var aria2Line = []string{
 	"--async-dns=false", "--dir=" + lab.Scratch,
 }
 
+// aria2Hook is run by aria2 when a download is complete; its stdout is the receiver's.
+const (
+	aria2Hook   = lab.Shared + "/complete.sh"
+	aria2Script = "#!/bin/sh\necho complete\n"
+)
+
 func serveAria2(ctx context.Context, s *stage) (string, []*lab.Proc, error) {
-	return s.serveTorrent(ctx, append(aria2Line, "--check-integrity=true", torrentFile)...)
-}
-
-// aria2Hook is run by aria2 when a download is complete; the receivers' stdout is its as well.
-var aria2Hook = filepath.Join(lab.Shared, "complete.sh")
-
-func fetchAria2(s *stage, _ *lab.Host, _ string) []string {
-	hook := s.host(0).Path(aria2Hook)
-	if err := os.WriteFile(hook, []byte("#!/bin/sh\nprintf '"+"complete\\n'\n"), 0o755); err != nil {
-		return []string{"false"}
+	if err := os.WriteFile(s.host(0).Path(aria2Hook), []byte(aria2Script), 0o755); err != nil {
+		return "", nil, err
 	}
-	return append(aria2Line[:len(aria2Line):len(aria2Line)], "--on-bt-download-complete="+aria2Hook, torrentFile)
+	return s.serveTorrent(ctx, aria2With("--check-integrity=true")...)
 }
+
+func fetchAria2(*stage, *lab.Host, string) []string { return aria2With("--on-bt-download-complete=" + aria2Hook) }
+
+func aria2With(more ...string) []string { return append(slices.Concat(aria2Line, more), torrentFile) }

@@ -85,6 +85,8 @@ func serveAria2(ctx context.Context, s *stage) (string, []*lab.Proc, error) {
 	return s.serveTorrent(ctx, aria2With("--check-integrity=true")...)
 }
 
-func fetchAria2(*stage, *lab.Host, string) []string { return aria2With("--on-bt-download-complete=" + aria2Hook) }
+func fetchAria2(*stage, *lab.Host, string) []string {
+	return aria2With("--on-bt-download-complete=" + aria2Hook)
+}
 
 func aria2With(more ...string) []string { return append(slices.Concat(aria2Line, more), torrentFile) }

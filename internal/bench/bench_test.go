@@ -81,10 +81,37 @@ func TestPageHasAllPlaces(t *testing.T) {
 	if _, err := fill(string(page), r.tables(nil)); err != nil {
 		t.Error(err)
 	}
-	for name := range r.pictures([]simulated{{N: 16, Blocks: 256, Ratio: 1.1, Copies: 1}}) {
+	for name := range r.pictures([]simulated{{Case: plainSim, Receivers: 16, Blocks: 256, KiB: 128, Ratio: 1.1, Copies: 1}}) {
 		if !strings.Contains(string(page), "(performance/"+name+".svg)") {
 			t.Errorf("%s.svg isn't shown", name)
 		}
+	}
+}
+
+func TestSimulatedRunsAreGrouped(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sim.jsonl")
+	lines := `{"case":"flash","receivers":64,"blocks":1024,"block_kib":128,"seed":1,"ratio":1.5,"copies":1.1,"share":0.002,"sessions":20,"state":2048}
+{"case":"flash","receivers":16,"blocks":1024,"block_kib":128,"seed":1,"ratio":1.25,"copies":1,"share":0.001,"sessions":16,"state":1024}
+{"case":"flash","receivers":16,"blocks":1024,"block_kib":128,"seed":2,"ratio":1.75,"copies":2,"share":0.001,"sessions":16,"state":1024}
+{"case":"slowseed","receivers":16,"blocks":1024,"block_kib":128,"seed":1,"ratio":5,"copies":1,"share":0.001,"sessions":16,"state":1024}
+`
+	if err := os.WriteFile(path, []byte(lines), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	all, err := loadSimulated(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, got, _ := strings.Cut(simTable(all), "---|\n")
+	want := `| all at once | 16 | 1024 of 128 KiB | 1.500 (1.750) | 1.500 | 0.0010 | 16 | 1 |
+| all at once | 64 | 1024 of 128 KiB | 1.500 | 1.100 | 0.0020 | 20 | 2 |
+| the seed's link a quarter, of its own limit | 16 | 1024 of 128 KiB | 1.250 | 1.000 | 0.0010 | 16 | 1 |
+`
+	if got != want {
+		t.Errorf("got\n%s", got)
+	}
+	if none, err := loadSimulated(path + "x"); none != nil || err != nil {
+		t.Error(none, err)
 	}
 }
 

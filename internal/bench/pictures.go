@@ -145,23 +145,23 @@ func (r *results) blockBars() (string, bool) {
 // overN is a figure over the number of receivers: a line for each number of simulated blocks, and a dot for each case in the lab.
 func (r *results) overN(sim []simulated, title string, least float64, figure string, of func(simulated) float64) string {
 	c := plot.Chart{
-		Title: title, Note: "lines: simulated, with the binary's core; dots: real processes in the lab",
+		Title: title, Note: "lines: simulated, with the binary's core; dots: real processes in the lab (the high ones bound by its two cores)",
 		X: plot.Axis{Name: "receivers", Log: true, Min: 4, Format: func(v float64) string { return strconv.Itoa(int(v)) }},
 		Y: plot.Axis{Min: least},
 	}
-	series := map[int]map[int][]float64{} // by blocks, by N
 	most := 32
-	for _, s := range sim {
-		if series[s.Blocks] == nil {
-			series[s.Blocks] = map[int][]float64{}
+	byBlocks := map[string][]simGroup{} // ascending N
+	for _, g := range grouped(sim) {
+		if g.Case == plainSim {
+			byBlocks[g.blocks()] = append(byBlocks[g.blocks()], g)
+			most = max(most, g.Receivers)
 		}
-		series[s.Blocks][s.N] = append(series[s.Blocks][s.N], of(s))
-		most = max(most, s.N)
 	}
-	for k, blocks := range slices.Sorted(maps.Keys(series)) {
-		l := plot.Line{Name: fmt.Sprintf("%d blocks", blocks), Color: k % plot.Gray, Dots: len(series[blocks]) == 1}
-		for _, n := range slices.Sorted(maps.Keys(series[blocks])) {
-			l.Points = append(l.Points, plot.Point{X: float64(n), Y: median(series[blocks][n])})
+	for k, blocks := range slices.Sorted(maps.Keys(byBlocks)) {
+		l := plot.Line{Name: blocks, Color: k % plot.Gray, Dots: len(byBlocks[blocks]) == 1}
+		for _, g := range byBlocks[blocks] {
+			mean, _ := g.mean(of)
+			l.Points = append(l.Points, plot.Point{X: float64(g.Receivers), Y: mean})
 		}
 		c.Lines = append(c.Lines, l)
 	}
@@ -184,32 +184,4 @@ func (r *results) overN(sim []simulated, title string, least float64, figure str
 	}
 	c.Y.Max = math.Ceil(top*20) / 20
 	return c.SVG()
-}
-
-// simTable is the mean (greatest) of the simulator's runs.
-func simTable(sim []simulated) string {
-	type key struct{ n, blocks int }
-	groups := map[key][]simulated{}
-	for _, s := range sim {
-		groups[key{s.N, s.Blocks}] = append(groups[key{s.N, s.Blocks}], s)
-	}
-	keys := slices.SortedFunc(maps.Keys(groups), func(a, b key) int {
-		if a.n != b.n {
-			return a.n - b.n
-		}
-		return a.blocks - b.blocks
-	})
-	var rows [][]string
-	for _, k := range keys {
-		var ratio, worst, copies float64
-		for _, s := range groups[k] {
-			ratio, worst, copies = ratio+s.Ratio, max(worst, s.Ratio), copies+s.Copies
-		}
-		n := float64(len(groups[k]))
-		rows = append(rows, []string{
-			strconv.Itoa(k.n), strconv.Itoa(k.blocks), strconv.Itoa(len(groups[k])),
-			fmt.Sprintf("%.3f (%.3f)", ratio/n, worst), fmt.Sprintf("%.3f", copies/n),
-		})
-	}
-	return table([]string{"N", "blocks", "runs", "makespan / limit, mean (greatest)", "seed copies"}, rows)
 }

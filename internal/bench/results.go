@@ -158,30 +158,3 @@ func thisMachine() hardware {
 		Kernel: strings.TrimSpace(string(kernel)), Go: runtime.Version(),
 	}
 }
-
-// simulated is one run of the simulator.
-type simulated struct {
-	N      int
-	Blocks int
-	Ratio  float64 // makespan over limit
-	Copies float64 // that the seed sent
-}
-
-// loadSimulated reads the simulator's file; none is an empty one.
-func loadSimulated(path string) (all []simulated, err error) {
-	b, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	for line := range strings.Lines(string(b)) {
-		var s simulated
-		if strings.TrimSpace(line) == "" {
-			continue
-		}
-		if err := json.Unmarshal([]byte(line), &s); err != nil {
-			return nil, fmt.Errorf("read %s: %w", path, err)
-		}
-		all = append(all, s)
-	}
-	return all, err
-}

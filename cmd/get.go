@@ -13,6 +13,7 @@ import (
 	"p2pcp/blocks"
 	"p2pcp/seed"
 	"p2pcp/swarm"
+	"p2pcp/swarm/wire"
 )
 
 func newGetCmd(a *app) *cobra.Command {
@@ -129,7 +130,7 @@ func (g *getRun) join(ctx context.Context) (*member, error) {
 	return newMember(ctx, memberConfig{
 		id: g.ticket.ID, secret: g.secret, listen: f.listen, fromTop: true, advertise: advertise, log: g.app.log,
 		swarm: swarm.Config{
-			Core:      swarm.CoreConfig{Wait: f.wait, Stall: stall, Linger: f.linger, RandSeed: randSeed()},
+			Core:      swarm.CoreConfig{Wait: f.wait, Stall: stall, Linger: f.linger, Zone: wire.ZoneOf(f.zone), RandSeed: randSeed()},
 			Bootstrap: boot, Up: up, Down: down, Open: g.open, Place: g.place, OnReject: g.rejected,
 		},
 	})

@@ -28,6 +28,7 @@ type getFlags struct {
 	listen    string   // HOST:PORT, :PORT, HOST or empty
 	advertise []string // HOST:PORT
 	keyFile   string
+	zone      string
 }
 
 // register defines the flags.
@@ -50,6 +51,7 @@ func (f *getFlags) register(c *cobra.Command) {
 	fs.BoolVar(&f.fsync, "fsync", false, "flush to the disk before the content gets its name")
 	fs.StringVar(&f.listen, "listen", "", "listen on `HOST:PORT` (default: all, 7799-7700)")
 	fs.StringArrayVar(&f.advertise, "advertise", nil, "tell others this `HOST:PORT`; repeatable")
+	fs.StringVar(&f.zone, "zone", "", zoneHelp)
 	fs.StringVar(&f.keyFile, "key-file", "", "take the key from `FILE`, not from the ticket")
 	markFile(c, "key-file")
 	markFile(c, "to")
@@ -78,6 +80,9 @@ func (f *getFlags) check(c *cobra.Command, args []string) error {
 		return usagef("without lingering there is nothing to do in the background", "--detach and --linger 0 exclude each other")
 	case f.wait <= 0:
 		return usagef("", "--wait is longer than 0")
+	}
+	if err := checkZone(c, f.zone); err != nil {
+		return err
 	}
 	if f.detach && f.linger.Mode == swarm.LingerAuto {
 		f.linger.Mode = swarm.LingerBackground

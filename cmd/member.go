@@ -179,7 +179,7 @@ func (m *member) startGossip(advertise netip.AddrPort) {
 		n := gossip.New(gossip.Config{
 			Member: m.cfg.swarm.Core.Self, Advertise: advertise,
 			Key: m.secrets.GossipKey, Label: m.secrets.Label,
-			Meta: gossip.Meta{Role: role, State: gossip.Getting, Zone: m.cfg.swarm.Zone, Swarm: swarmMark},
+			Meta: gossip.Meta{Role: role, State: gossip.Getting, Zone: m.cfg.swarm.Core.Zone, Swarm: swarmMark},
 			Net:  gossipNet{dialer{m.secrets}, m.port}, Log: m.cfg.log,
 		})
 		m.node.Store(n)
@@ -245,7 +245,7 @@ func (m *member) joinOthers(ctx context.Context, n *gossip.Node) {
 func (m *member) forward(e gossip.Event) {
 	switch e.Kind {
 	case gossip.Up, gossip.Changed:
-		m.swarm.AddMember(e.Member, e.Addr, e.Meta.Role == gossip.Seed)
+		m.swarm.AddMember(e.Member, e.Addr, e.Meta.Role == gossip.Seed, e.Meta.Zone)
 	case gossip.Left, gossip.Dead:
 		m.swarm.DropMember(e.Member)
 		if m.cfg.lost != nil {

@@ -143,7 +143,7 @@ func (s *seedRun) bind(bound *port.Port, secret []byte) {
 		id: s.ticket.ID, secret: secret, advertise: s.advertise, seed: true, log: s.app.log,
 		lost: func(member string) { s.ledger.Lost(member) },
 		swarm: swarm.Config{
-			Core:    swarm.CoreConfig{Have: c.Layout().Wanted(), RandSeed: randSeed()},
+			Core:    swarm.CoreConfig{Have: c.Layout().Wanted(), Zone: wire.ZoneOf(s.flags.zone), RandSeed: randSeed()},
 			Content: c, Source: s.source, Recheck: s.source.Recheck, Up: up,
 			OnResult: s.onResult, OnReject: s.onReject, Ledger: s.ledgerRows,
 		},

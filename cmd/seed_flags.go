@@ -28,6 +28,7 @@ type seedFlags struct {
 	exclude    []string // globs, valid
 	limit      rates    // bytes per second; only Up counts
 	blockSize  uint32   // 0: as seed chooses
+	zone       string
 }
 
 // register defines the flags.
@@ -47,6 +48,7 @@ func (f *seedFlags) register(c *cobra.Command) {
 	fs.StringArrayVar(&f.advertise, "advertise", nil, "tell receivers this `HOST:PORT`; repeatable")
 	fs.Uint32Var(&f.blockSize, "block-size", 0, "bytes of a block, a power of two (for measurements)")
 	_ = fs.MarkHidden("block-size") // it is there
+	fs.StringVar(&f.zone, "zone", "", zoneHelp)
 	markFile(c, "ticket-file")
 	markFile(c, "key-file")
 }
@@ -74,6 +76,9 @@ func (f *seedFlags) check(c *cobra.Command, args []string) error {
 		if _, err := path.Match(glob, ""); err != nil {
 			return usagef("*, ? and [a-z] are special; \\ takes that away", "--exclude %s: %w", quoteArg(glob), err)
 		}
+	}
+	if err := checkZone(c, f.zone); err != nil {
+		return err
 	}
 	if f.expect < 0 || (c.Flags().Changed("expect") && f.expect == 0) {
 		return usagef("", "--expect is at least 1")
@@ -113,6 +118,17 @@ func (f *seedFlags) checkName(c *cobra.Command, args []string) error {
 		strings.ContainsAny(f.name, "/\\\x00") || !utf8.ValidString(f.name) {
 		return usagef("1 to 255 bytes of UTF-8 without / and \\, not . or ..; give another with --name",
 			"%s can't be a name", quoteArg(f.name))
+	}
+	return nil
+}
+
+// zoneHelp is what --zone is for.
+const zoneHelp = "this host's rack or site: each block crosses into a `LABEL` once"
+
+// checkZone checks a given label: an empty one is a variable that isn't set.
+func checkZone(c *cobra.Command, label string) error {
+	if c.Flags().Changed("zone") && label == "" {
+		return usagef("", "--zone is empty")
 	}
 	return nil
 }

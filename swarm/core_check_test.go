@@ -51,6 +51,9 @@ func checkCore(c *Core) error {
 	if c.cfg.Seed && grants != c.push.grants {
 		return fmt.Errorf("grants %d, counted %d", c.push.grants, grants)
 	}
+	if err := checkZones(c); err != nil {
+		return err
+	}
 	return checkBlocks(c, avail, recv, flight, late, under)
 }
 
@@ -100,9 +103,9 @@ func checkBlocks(c *Core, avail, recv []uint16, flight, late, under []uint8) err
 		if c.wanted.Has(i) && !c.have.Has(i) {
 			missing++
 		}
-		in := c.wanted.Has(i) && !c.have.Has(i) && !c.claims.Has(i) && flight[n] == late[n] && !c.placed
+		in := c.wanted.Has(i) && !c.have.Has(i) && !c.claims.Has(i) && flight[n] == late[n] && !c.placed && c.near(i)
 		if c.cfg.Seed {
-			in = c.have.Has(i) && recv[n] == 0 && under[n] == 0
+			in = c.have.Has(i) && spreadAmong(c, i, recv[n]) == 0 && under[n] == 0
 			if c.push.under[n] != under[n] {
 				return fmt.Errorf("block %d: under %d, counted %d", n, c.push.under[n], under[n])
 			}
@@ -113,7 +116,7 @@ func checkBlocks(c *Core, avail, recv []uint16, flight, late, under []uint8) err
 		if in {
 			members++
 		}
-		if !c.cfg.Seed && c.pick.rank[n] != avail[n] {
+		if !c.cfg.Seed && c.zones == nil && c.pick.rank[n] != avail[n] {
 			return fmt.Errorf("block %d: rank %d, counted %d", n, c.pick.rank[n], avail[n])
 		}
 	}

@@ -16,6 +16,9 @@ func (c *Core) maySpend(p *peer) bool {
 	if !c.opened && c.manifest <= smallManifest {
 		return true
 	}
+	if c.relayed(p) {
+		return false
+	}
 	if c.credit > 0 {
 		pause := grantPause
 		if p.granting == 0 {
@@ -26,7 +29,7 @@ func (c *Core) maySpend(p *peer) bool {
 		}
 	}
 	for _, q := range c.peers {
-		if q.seed || q.overdue || c.now < q.busyUntil {
+		if q.seed || q.overdue || c.now < q.busyUntil || (c.crosses(q) && !c.crosses(p)) {
 			continue
 		}
 		if c.complete(q) || (q.interest > 0 && !q.owes()) {

@@ -169,7 +169,7 @@ func TestAddressTakenOver(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		before := get.only()
 		for _, name := range []string{"host000-old", "another-old"} {
-			get.AddMember(name, seed.addr, true)
+			get.AddMember(name, seed.addr, true, 0)
 		}
 		time.Sleep(20 * time.Second)
 		if get.only() != before {
@@ -188,7 +188,7 @@ func TestNameThatNobodyAnswersTo(t *testing.T) {
 		seed := newNode(t, n, g, 0, asSeed).start()
 		get := newNode(t, n, g, 1, nil).start()
 		time.Sleep(time.Millisecond)
-		get.AddMember("host000-old", seed.addr, true)
+		get.AddMember("host000-old", seed.addr, true, 0)
 		time.Sleep(2 * time.Second)
 		if get.disk.lacking() != 0 {
 			t.Error("who answered isn't made use of")

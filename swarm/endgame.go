@@ -52,7 +52,7 @@ func (c *Core) findOverdue() {
 		if p.overdue || !p.owes() || (c.now-p.moved < p.patience() && !c.crawls(p)) {
 			continue
 		}
-		p.overdue = true
+		c.setOverdue(p, true)
 		for k := range p.reqs {
 			if r := &p.reqs[k]; !r.arrived && !r.late {
 				r.late = true
@@ -100,7 +100,7 @@ func (c *Core) punctual(p *peer) {
 	if !p.overdue || c.crawls(p) {
 		return
 	}
-	p.overdue = false
+	c.setOverdue(p, false)
 	for k := range p.reqs {
 		if r := &p.reqs[k]; r.late {
 			r.late = false
@@ -113,7 +113,7 @@ func (c *Core) punctual(p *peer) {
 
 // excuse ends that p is overdue because it owes nothing any more; it is left alone for a while.
 func (c *Core) excuse(p *peer) {
-	p.overdue = false
+	c.setOverdue(p, false)
 	p.penalty = min(max(2*p.penalty, penaltyMin), penaltyMax)
 	p.busyUntil = c.now + p.penalty
 }
@@ -121,7 +121,7 @@ func (c *Core) excuse(p *peer) {
 // duplicate finds, when nothing is left to be asked for, the Block in flight that p would bring soonest before its
 // present source.
 func (c *Core) duplicate(p *peer) (blocks.Index, bool) {
-	if c.pick.atLeast(1) > 0 || !c.opened {
+	if c.pick.atLeast(1) > 0 || !c.opened || c.crosses(p) {
 		return 0, false
 	}
 	spent := c.dups >= c.wanted.Count()/dupShare+1

@@ -174,7 +174,7 @@ func (s *Swarm) hello(conn net.Conn) (wire.Hello, *blocks.Bitfield) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h := wire.Hello{
-		Seed: s.cfg.Core.Seed, Zone: s.cfg.Zone, Member: s.cfg.Core.Self,
+		Seed: s.cfg.Core.Seed, Zone: s.cfg.Core.Zone, Member: s.cfg.Core.Self,
 		Full: len(s.sessions) >= maxSessions, Lingering: s.snap.Load().Lingering,
 		Listen: s.listenAddr(conn), Peers: s.peersLocked(),
 	}

@@ -14,7 +14,9 @@ type member struct {
 	seed     bool
 	place    uint64 // where it stands on the rings
 	near     int    // how many places next to us it has there
-	sessions int    // live
+	zone     uint32
+	ranked   bool // counted in zoning.before
+	sessions int  // live
 	complete bool
 	banned   bool
 	gone     bool          // left or dead, says gossip
@@ -53,7 +55,8 @@ func (m *member) sentBad(i blocks.Index) bool {
 // memberOf finds or makes the Member that an Event names.
 func (c *Core) memberOf(ev Event) *member {
 	m := c.byName[ev.Member]
-	if m == nil {
+	fresh := m == nil
+	if fresh {
 		if len(c.members) >= maxMembers {
 			c.forgetMember(true)
 		}
@@ -69,6 +72,7 @@ func (c *Core) memberOf(ev Event) *member {
 	if m.steady() {
 		c.mesh.enter(m)
 	}
+	c.mateUp(m, ev, fresh)
 	return m
 }
 
@@ -102,6 +106,7 @@ func (c *Core) memberGone(name string) {
 	}
 	m.gone = true
 	c.leave(m)
+	c.rankMate(m, false)
 	c.undial(m)
 	if m.sessions == 0 && !m.banned {
 		c.removeMember(m)
@@ -125,6 +130,7 @@ func (c *Core) forgetMember(any bool) bool {
 func (c *Core) removeMember(m *member) {
 	c.leave(m)
 	delete(c.byName, m.name)
+	c.rankMate(m, false)
 	for k, o := range c.members {
 		if o == m {
 			last := len(c.members) - 1
@@ -225,6 +231,7 @@ func (c *Core) part(p *peer) {
 		m.backoff = 0
 	}
 	m.retryLater(c.now)
+	c.mateDown(m)
 	if m.gone && m.sessions == 0 && !m.banned {
 		c.removeMember(m)
 	}
@@ -271,7 +278,7 @@ func (c *Core) dialSome(want int, seeds bool) {
 		if m.dialing && c.now-m.tried > dialPatient {
 			c.undial(m)
 		}
-		if (seeds && !m.seed) || !c.dialable(m) {
+		if (seeds && !m.seed) || !c.dialable(m) || c.tooFar(m) {
 			continue
 		}
 		c.dial(m)

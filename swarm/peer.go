@@ -11,6 +11,7 @@ type peer struct {
 	id        PeerID
 	m         *member
 	seed      bool
+	zone      uint32
 	lingering bool             // it said in HELLO that it is complete
 	dialed    bool             // by us
 	up        time.Duration    // since when
@@ -105,15 +106,16 @@ func (c *Core) header(n, manifest, blockSize uint32) {
 	}
 	c.tellCredit()
 	c.wakeAll()
+	c.peersZones()
 }
 
 // choose decides anew whether i may be picked: by a receiver to be asked for, by a seed to be pushed.
 func (c *Core) choose(i blocks.Index) {
 	var in bool
 	if c.cfg.Seed {
-		in = c.have.Has(i) && c.recv[i] == 0 && c.push.under[i] == 0
+		in = c.have.Has(i) && c.spread(i) == 0 && c.push.under[i] == 0
 	} else {
-		in = c.wanted.Has(i) && !c.have.Has(i) && !c.claims.Has(i) && c.flight[i] == c.late[i] && !c.placed
+		in = c.wanted.Has(i) && !c.have.Has(i) && !c.claims.Has(i) && c.flight[i] == c.late[i] && !c.placed && c.near(i)
 	}
 	if !c.pick.set(i, in) {
 		return
@@ -141,8 +143,9 @@ func (c *Core) holds(p *peer, i blocks.Index, yes bool) {
 	if !p.seed {
 		c.recv[i] += d
 	}
+	c.zoneHolds(p, i, d)
 	if !c.cfg.Seed {
-		c.pick.setRank(i, c.avail[i])
+		c.pick.setRank(i, c.rarity(i))
 		return
 	}
 	c.choose(i)
@@ -161,7 +164,7 @@ func (c *Core) peerUp(ev Event) {
 		c.order(Action{Kind: Drop, Peer: ev.Peer, Text: "leaving"})
 		return
 	}
-	p := &peer{id: ev.Peer, m: m, seed: ev.Seed, lingering: ev.Lingering, up: c.now, moved: c.now, progress: c.now}
+	p := &peer{id: ev.Peer, m: m, seed: ev.Seed, zone: ev.Zone, lingering: ev.Lingering, up: c.now, moved: c.now, progress: c.now}
 	if ev.Set != nil && ev.Set.Len() == c.n {
 		p.have = ev.Set
 	} else if c.n > 0 {
@@ -174,6 +177,7 @@ func (c *Core) peerUp(ev Event) {
 	c.byID[p.id] = p
 	c.peers = append(c.peers, p)
 	c.joined(p)
+	c.zoneUp(p)
 	if c.n == 0 {
 		return
 	}
@@ -196,6 +200,7 @@ func (c *Core) peerDown(p *peer) {
 		}
 	}
 	delete(c.byID, p.id)
+	c.zoneDown(p)
 	if p.have != nil {
 		for i, ok := p.have.Next(0); ok; i, ok = p.have.Next(i + 1) {
 			c.holds(p, i, false)

@@ -3,6 +3,7 @@ package swarm
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"p2pcp/blocks"
 	"p2pcp/swarm/wire"
@@ -23,7 +24,7 @@ func (s *Swarm) before(e Event) {
 // after does what follows an Event once the core has seen it.
 func (s *Swarm) after(e Event) {
 	if e.Kind == PeerUp && e.Addr.Port() != 0 {
-		s.loop.gossip = append(s.loop.gossip, wire.Peer{Seed: e.Seed, Member: e.Member, Addr: e.Addr})
+		s.loop.gossip = append(s.loop.gossip, wire.Peer{Seed: e.Seed, Member: e.Member, Addr: e.Addr, Zone: e.Zone})
 		s.armFlush()
 	}
 }
@@ -45,7 +46,7 @@ func (s *Swarm) perform(a Action) {
 		s.loop.done, s.loop.err = true, a.Err
 	default:
 		if a.Kind == Any && a.Count > 0 {
-			s.flushHave() // else a seed would push what we hold and haven't said yet
+			s.flushAll() // else a seed would push what we hold and haven't said yet
 		}
 		s.mu.Lock()
 		ss := s.sessions[a.Peer]
@@ -107,7 +108,7 @@ func (s *Swarm) announce(i blocks.Index) {
 
 // withdraw takes a Block back from every session at once.
 func (s *Swarm) withdraw(i blocks.Index) {
-	s.flushHave()
+	s.flushAll()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.have.Clear(i)
@@ -123,9 +124,11 @@ func (s *Swarm) armFlush() {
 	}
 }
 
-// flushHave sends the HAVEs and PEERS that have gathered.
+// flushHave sends the HAVEs and PEERS that have gathered, HAVEs to our own zone; for others they gather on.
 func (s *Swarm) flushHave() {
 	s.loop.armed = false
+	fresh := len(s.loop.far)
+	s.loop.far = append(s.loop.far, s.loop.pending...)
 	spans, peers := spansOf(s.loop.pending), s.loop.gossip
 	s.loop.pending, s.loop.gossip = s.loop.pending[:0], nil
 	if len(spans) == 0 && len(peers) == 0 {
@@ -133,15 +136,46 @@ func (s *Swarm) flushHave() {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	far := false
 	for _, ss := range s.sessions {
 		if !ss.live {
 			continue // it learns all that was announced when it comes alive
 		}
-		if len(spans) > 0 {
+		if ss.zone != s.cfg.Core.Zone {
+			far = true
+		} else {
 			pushHave(ss, spans)
 		}
 		ss.tellPeers(peers)
 	}
+	switch {
+	case !far:
+		s.loop.far = s.loop.far[:0]
+	case fresh == 0:
+		s.loop.farFlush.Reset(haveAcross - time.Since(s.loop.farTold))
+	}
+}
+
+// flushFar sends the HAVEs that have gathered for other zones.
+func (s *Swarm) flushFar() {
+	if len(s.loop.far) == 0 {
+		return
+	}
+	spans := spansOf(s.loop.far)
+	s.loop.far, s.loop.farTold = s.loop.far[:0], time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, ss := range s.sessions {
+		if ss.live && ss.zone != s.cfg.Core.Zone {
+			pushHave(ss, spans)
+		}
+	}
+}
+
+// flushAll sends all that has gathered.
+func (s *Swarm) flushAll() {
+	s.flushHave()
+	s.flushFar()
 }
 
 // maxRuns keeps a HAVE frame below its limit: two uvarints of at most 5 bytes each.

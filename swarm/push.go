@@ -61,7 +61,7 @@ func (c *Core) grantMore() {
 		if p.open {
 			i, ok = c.pick.any()
 		}
-		if !ok {
+		if !ok || !c.mayPush(p, i) {
 			return
 		}
 		c.send(p, sending{index: i, granted: true})
@@ -75,6 +75,12 @@ func (c *Core) neediest(manifest bool) *peer {
 	var best *peer
 	for _, p := range c.peers {
 		if p.seed || uint32(p.granted()) >= p.allows || (!p.open && !manifest) {
+			continue
+		}
+		if best != nil && c.crosses(p) != c.crosses(best) {
+			if c.crosses(best) {
+				best = p
+			}
 			continue
 		}
 		if best == nil || len(p.sends) < len(best.sends) ||

@@ -15,7 +15,7 @@ func (s *Swarm) register(g greeting, dialed bool) (*session, error) {
 	h := g.hello
 	ss := &session{
 		s: s, conn: g.conn, member: h.Member, addr: h.Listen, source: addrOf(g.conn.RemoteAddr()).Addr().Unmap(),
-		seed: h.Seed, dialed: dialed, since: time.Now(), told: g.told, gone: make(chan struct{}), wake: make(chan struct{}, 1),
+		seed: h.Seed, zone: h.Zone, dialed: dialed, since: time.Now(), told: g.told, gone: make(chan struct{}), wake: make(chan struct{}, 1),
 		awaited: map[slot]bool{}, trees: map[wire.Tree]chan wire.Nodes{}, known: map[string]bool{h.Member: true},
 	}
 	if ss.addr.Addr().IsUnspecified() {
@@ -105,7 +105,7 @@ func announcedBy(h wire.Hello) *blocks.Bitfield {
 func peerUp(ss *session, h wire.Hello) Event {
 	return Event{
 		Kind: PeerUp, Peer: ss.id, Member: ss.member, Addr: ss.addr, Seed: ss.seed,
-		Lingering: h.Lingering, Set: announcedBy(h),
+		Lingering: h.Lingering, Set: announcedBy(h), Zone: ss.zone,
 	}
 }
 
@@ -138,7 +138,7 @@ func (s *Swarm) peersLocked() []wire.Peer {
 	var list []wire.Peer
 	for _, ss := range s.byMember {
 		if ss.addr.Port() != 0 && len(list) < wire.MaxPeers {
-			list = append(list, wire.Peer{Seed: ss.seed, Member: ss.member, Addr: ss.addr})
+			list = append(list, wire.Peer{Seed: ss.seed, Member: ss.member, Addr: ss.addr, Zone: ss.zone})
 		}
 	}
 	return list
@@ -171,7 +171,7 @@ func (s *Swarm) learnPeers(from *session, peers []wire.Peer) {
 		case p.Gone:
 			s.post(Event{Kind: MemberGone, Member: p.Member})
 		default:
-			s.post(Event{Kind: MemberUp, Member: p.Member, Addr: p.Addr, Seed: p.Seed})
+			s.post(Event{Kind: MemberUp, Member: p.Member, Addr: p.Addr, Seed: p.Seed, Zone: p.Zone})
 		}
 	}
 }

@@ -60,7 +60,7 @@ func (c *Core) fill(p *peer) {
 		if p.seed && !c.maySpend(p) {
 			return
 		}
-		i, ok := c.pick.from(p.have.Words(), p.interest)
+		i, ok := c.next(p)
 		if !ok {
 			if i, ok = c.duplicate(p); !ok {
 				return
@@ -156,6 +156,8 @@ func (c *Core) wasRefused(p *peer, ev Event) {
 	switch {
 	case ev.Reason == Busy:
 		p.busyUntil = c.now + busyTime
+	case ev.Reason == Elsewhere:
+		c.elsewhere(ev.Index)
 	case ev.Reason == Withdrawn || k >= 0:
 		if k >= 0 {
 			c.forget(p, k)
@@ -187,6 +189,9 @@ func (c *Core) progressed(p *peer, ev Event) {
 	}
 	if r.left() <= c.ahead(p) {
 		c.wake(p)
+		if c.crosses(p) {
+			c.wakeFar()
+		}
 	}
 }
 
@@ -245,6 +250,7 @@ func (c *Core) delivered(p *peer, i blocks.Index, bytes uint32) {
 		if r := &p.reqs[k]; bytes > r.bytes {
 			c.moved(p, r, bytes-r.bytes)
 		}
+		c.crossed(p, &p.reqs[k])
 		c.forget(p, k)
 	}
 	if p.seed {

@@ -86,6 +86,8 @@ func (s *Swarm) runLoop(ctx context.Context) error {
 	defer ticker.Stop()
 	s.loop.flush = time.NewTimer(time.Hour)
 	defer s.loop.flush.Stop()
+	s.loop.farFlush = time.NewTimer(time.Hour)
+	defer s.loop.farFlush.Stop()
 	interrupt, leave := ctx.Done(), (<-chan time.Time)(nil)
 	s.publish()
 	for !s.loop.done {
@@ -97,6 +99,8 @@ func (s *Swarm) runLoop(ctx context.Context) error {
 			s.publish()
 		case <-s.loop.flush.C:
 			s.flushHave()
+		case <-s.loop.farFlush.C:
+			s.flushFar()
 		case err := <-s.fatal:
 			s.goodbye()
 			return err
@@ -127,7 +131,7 @@ func (s *Swarm) step(e Event) {
 
 // goodbye flushes what was announced and says BYE on every session; the others get a moment to read it.
 func (s *Swarm) goodbye() {
-	s.flushHave()
+	s.flushAll()
 	s.mu.Lock()
 	all := make([]*session, 0, len(s.sessions))
 	for _, ss := range s.sessions {

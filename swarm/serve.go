@@ -28,6 +28,10 @@ func (c *Core) asked(p *peer, ev Event) {
 			return // it is on its way: our Grant crossed the Request
 		}
 	}
+	if !c.mayGive(p, i) {
+		c.order(Action{Kind: Refuse, Peer: p.id, Index: i, Offset: ev.Offset, Reason: Elsewhere})
+		return
+	}
 	second := c.firstCopies() && uint32(i) >= c.manifest && p.allows > 0
 	if c.phase == draining || len(p.sends) >= peerSends || c.full() || second {
 		c.order(Action{Kind: Refuse, Peer: p.id, Index: i, Offset: ev.Offset, Reason: Busy})
@@ -50,6 +54,7 @@ func (c *Core) firstCopies() bool { return c.cfg.Seed && c.pick.count() > 0 }
 func (c *Core) send(p *peer, s sending) {
 	p.sends = append(p.sends, s)
 	c.uploads++
+	c.gives(p, s.index)
 	if c.cfg.Seed {
 		c.push.begin(c, s)
 	}

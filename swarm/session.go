@@ -51,6 +51,7 @@ type session struct {
 	addr     netip.AddrPort // where it can be dialled
 	source   netip.Addr     // what we see it come from
 	seed     bool
+	zone     uint32
 	dialed   bool          // by us
 	headless bool          // no HELLO in it had the Header
 	since    time.Time     // of its registration

@@ -22,7 +22,8 @@ type simConfig struct {
 	rate      float64 // bytes per second each way: the payload of one plain TCP copy
 	seed      uint64
 	core      CoreConfig
-	everyStep int // check all invariants every so many steps
+	zones     *simZones // nil: no labels
+	everyStep int       // check all invariants every so many steps
 	spread    float64
 	packet    uint32        // bytes that are queued at a time, and told as Progress
 	arrivals  time.Duration // receivers start at random within it
@@ -44,10 +45,12 @@ const (
 type simLink struct {
 	rate float64       // bytes per second
 	free time.Duration // when it will have passed on all that is queued
+	sent float64       // bytes that it carried
 }
 
 // pass queues bytes, and tells when they have passed.
 func (l *simLink) pass(now time.Duration, bytes uint32) time.Duration {
+	l.sent += float64(bytes)
 	l.free = max(l.free, now) + time.Duration(float64(bytes)/l.rate*float64(time.Second))
 	return l.free
 }
@@ -93,6 +96,8 @@ type simPipe struct {
 	queue    []*simXfer
 	expected []simExpected // from's Requests to the other side, and its Grants
 	closed   bool
+	later    []blocks.Span // HAVEs for another zone, not yet sent
+	told     time.Duration // when they were sent last
 }
 
 // simExpected is a Block that a node has asked for, or that was granted to it.
@@ -192,6 +197,9 @@ func (s *sim) pipe(from, to *simNode) *simPipe {
 	p := &simPipe{
 		from: from, to: to, peer: from.nextPeer, window: 2 * float64(s.cfg.packet), pace: math.Exp(s.rng.NormFloat64() * s.cfg.spread),
 		path: []*simLink{&from.up, &to.down},
+	}
+	if l := s.cfg.zones.link(from, to); l != nil {
+		p.path = []*simLink{&from.up, l, &to.down}
 	}
 	from.links = append(from.links, p) // links[peer-1]
 	from.order = append(from.order, p)

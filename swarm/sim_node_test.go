@@ -48,6 +48,7 @@ func (s *sim) add(seed bool) *simNode {
 	cc := s.cfg.core
 	cc.Self, cc.Seed, cc.RandSeed = n.name, seed, [2]uint64{s.cfg.seed, uint64(n.id)}
 	cc.ID = blocks.Root{byte(s.cfg.seed)}
+	cc.Zone = s.cfg.zones.of(n.id)
 	if seed {
 		cc.Blocks, cc.ManifestBlocks, cc.BlockSize = s.cfg.blocks, s.cfg.manifest, s.cfg.blockSize
 		cc.Have = s.wanted.Clone()
@@ -145,8 +146,8 @@ func (s *sim) introduce(a, b *simNode) {
 			b.control += 40
 			b.messages++
 			s.after(5*time.Millisecond, func() {
-				a.step(Event{Kind: MemberUp, Member: c.name, Addr: c.addr(), Seed: c.core.cfg.Seed})
-				c.step(Event{Kind: MemberUp, Member: a.name, Addr: a.addr(), Seed: a.core.cfg.Seed})
+				a.step(Event{Kind: MemberUp, Member: c.name, Addr: c.addr(), Seed: c.core.cfg.Seed, Zone: c.core.cfg.Zone})
+				c.step(Event{Kind: MemberUp, Member: a.name, Addr: a.addr(), Seed: a.core.cfg.Seed, Zone: a.core.cfg.Zone})
 			})
 		}
 	}
@@ -168,7 +169,7 @@ func (n *simNode) sessionUp(p *simPipe, set *blocks.Bitfield) {
 	}
 	n.step(Event{
 		Kind: PeerUp, Peer: p.peer, Member: p.to.name, Addr: p.to.addr(), Seed: p.to.core.cfg.Seed,
-		Lingering: p.to.core.phase == staying, Set: set,
+		Lingering: p.to.core.phase == staying, Set: set, Zone: p.to.core.cfg.Zone,
 	})
 	n.most = max(n.most, len(n.core.peers))
 }

@@ -144,8 +144,15 @@ func (n *simNode) flushHave() {
 	spans := spansOf(n.pending)
 	n.pending = n.pending[:0]
 	for _, p := range n.order {
-		p.say(uint32(5+3*len(spans)), simMsg{kind: PeerHave, spans: spans})
+		if !p.tellLater(spans) {
+			p.tell(spans)
+		}
 	}
+}
+
+// tell sends a HAVE.
+func (p *simPipe) tell(spans []blocks.Span) {
+	p.say(uint32(5+3*len(spans)), simMsg{kind: PeerHave, spans: spans})
 }
 
 func (n *simNode) dial(name string) {

@@ -58,8 +58,7 @@ type Config struct {
 	Net       Net
 	Bootstrap []netip.AddrPort // tried until a first session stands: the ticket's addresses, --join
 	Listen    netip.AddrPort   // where others can dial us; an unspecified IP means the local address of each connection
-	Zone      uint32
-	Up, Down  *rate.Limiter // content bytes per second, with a burst of at least one byte; nil: no limit
+	Up, Down  *rate.Limiter    // content bytes per second, with a burst of at least one byte; nil: no limit
 
 	// OnResult takes a RESULT at a seed and tells whether it was taken; nil: not a seed. OnPeer learns of each new session, OnReject of
 	// a Block of ours that someone refused or that can't be read (err says why, nil if it proved right). They must not block.
@@ -83,8 +82,9 @@ type Peer struct {
 
 const (
 	tick        = 50 * time.Millisecond
-	haveDelay   = 3 * time.Millisecond // HAVEs of this long go out together; 2-5 ms cost nothing measurable
-	maxSessions = 64                   // the core keeps fewer; the rest is room for those that come and are turned away
+	haveDelay   = 3 * time.Millisecond   // HAVEs of this long go out together; 2-5 ms cost nothing measurable
+	haveAcross  = 200 * time.Millisecond // between two HAVEs to another zone: each costs the link that is dear, and is acknowledged over it
+	maxSessions = 64                     // the core keeps fewer; the rest is room for those that come and are turned away
 	maxObserver = 32
 	maxLanders  = 8 // Blocks that land beside the readers: with one buffer each
 	eventQueue  = 1024
@@ -137,14 +137,17 @@ type Swarm struct {
 
 // loopState is what only the loop goroutine touches.
 type loopState struct {
-	core    *Core
-	actions []Action
-	pending []blocks.Index // announced, HAVE not yet sent
-	gossip  []wire.Peer    // members to tell the sessions of
-	flush   *time.Timer
-	armed   bool
-	done    bool
-	err     error
+	core     *Core
+	actions  []Action
+	pending  []blocks.Index // announced, HAVE not yet sent
+	far      []blocks.Index // the same to other zones
+	farTold  time.Time      // when they were told last
+	gossip   []wire.Peer    // members to tell the sessions of
+	flush    *time.Timer
+	farFlush *time.Timer
+	armed    bool
+	done     bool
+	err      error
 }
 
 // New makes a Swarm. It starts nothing.
@@ -179,8 +182,8 @@ func New(cfg Config) *Swarm {
 }
 
 // AddMember tells the core of a member learned elsewhere (gossip); DropMember that it has left or died.
-func (s *Swarm) AddMember(member string, addr netip.AddrPort, seed bool) {
-	s.tell(Event{Kind: MemberUp, Member: member, Addr: addr, Seed: seed})
+func (s *Swarm) AddMember(member string, addr netip.AddrPort, seed bool, zone uint32) {
+	s.tell(Event{Kind: MemberUp, Member: member, Addr: addr, Seed: seed, Zone: zone})
 }
 
 // DropMember tells the core that a member has left or died.

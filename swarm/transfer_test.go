@@ -54,7 +54,7 @@ func TestAcceptAndMembersBeforeRun(t *testing.T) {
 		g, n := newGoods(t, 4), newMemNet()
 		seed := newNode(t, n, g, 0, asSeed)
 		met := newNode(t, n, g, 1, nil)
-		met.AddMember(seed.cfg.Core.Self, seed.addr, true)
+		met.AddMember(seed.cfg.Core.Self, seed.addr, true, 0)
 		caller := newNode(t, n, g, 2, knows(0)).start()
 		time.Sleep(time.Second) // its connection waits
 		met.start()
@@ -134,7 +134,7 @@ func TestBadBlockIsRejectedAndFetchedElsewhere(t *testing.T) {
 		}
 		liar.mu.Unlock()
 		honest := newNode(t, n, g, 1, asSeed).start()
-		get.AddMember(honest.cfg.Core.Self, honest.addr, true)
+		get.AddMember(honest.cfg.Core.Self, honest.addr, true, 0)
 		if <-get.done; get.err != nil || get.disk.lacking() != 0 {
 			t.Errorf("%v, lacks %d", get.err, get.disk.lacking())
 		}

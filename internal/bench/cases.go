@@ -31,6 +31,7 @@ type course struct {
 	args     []string      // of each get
 	seedArgs []string      // of seed
 	hashing  bool          // no receivers: the time until the seed's ticket
+	zones    zoned
 }
 
 func egress(must, aim float64) bound { return bound{"seed copies", must, aim} }
@@ -80,6 +81,10 @@ var experiments = []experiment{
 	{
 		name: "64x200 fan-out 8", course: course{receivers: 64, mbit: 200, mib: 64, fanout: 8}, runs: 1,
 		bounds: also(egress(1000, 3)),
+	},
+	{
+		name: "2 zones of 8x100", course: course{receivers: 16, mbit: 100, mib: 128, zones: true},
+		bounds: with(bound{"crossed", 1.10, 1.02}, bound{"ratio", 1.35, 1.2}),
 	},
 	{name: "16x200 1 MiB", course: course{receivers: 16, mbit: 200, mib: 1}, bounds: []bound{{"makespan", 0.25, 0.15}, {"peak MiB", 128, 64}}},
 

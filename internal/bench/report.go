@@ -162,6 +162,9 @@ func (e experiment) title() string {
 	if e.kill {
 		t += ", half of them killed at half"
 	}
+	if e.zones {
+		t += ", in two zones"
+	}
 	if e.fanout > 0 {
 		t += fmt.Sprintf(", %d at a time", e.fanout)
 	}
@@ -180,6 +183,8 @@ func (e experiment) time(m outcome) string {
 		return fmt.Sprintf("the last one's own %.3f", m["last own/limit"])
 	case e.kill:
 		return fmt.Sprintf("the rest %.3f", m["ratio"])
+	case bool(e.zones):
+		return fmt.Sprintf("**%.3f**, %.3f copies crossed", m["ratio"], m["crossed"])
 	case e.fanout > 0 || e.mib == 1:
 		return fmt.Sprintf("%.2f s", m["makespan"])
 	default:

@@ -21,7 +21,8 @@ type round struct {
 	gets  []*lab.Proc // the receivers; those that were killed are nil
 	watch *sampler
 	load  float64
-	rest  usage // of background processes
+	cross crossing // between zones, before the start
+	rest  usage    // of background processes
 }
 
 // round lets all receivers get the file once.
@@ -47,6 +48,9 @@ func (s *stage) round(ctx context.Context, t tool) (record, error) {
 	if err != nil {
 		return record{}, err
 	}
+	if r.cross, err = s.zones.crossing(s.lab); err != nil {
+		return record{}, err
+	}
 	if r.watch, err = watch(ctx, s.lab.Hosts()); err != nil {
 		return record{}, err
 	}
@@ -64,13 +68,21 @@ func (s *stage) round(ctx context.Context, t tool) (record, error) {
 	if err := r.watch.end(); err != nil {
 		return record{}, err
 	}
+	crossed, err := s.zones.crossing(s.lab)
+	if err != nil {
+		return record{}, err
+	}
 	if err := r.stop(ctx); err != nil {
 		return record{}, err
 	}
 	if err := s.check(ctx, r.gets); err != nil {
 		return record{}, err
 	}
-	return r.figures()
+	rec, err := r.figures()
+	if err == nil {
+		s.zones.figures(rec.Figures, r.cross, crossed, s.size())
+	}
+	return rec, err
 }
 
 // prepare cleans up and starts the seed's side.

@@ -23,7 +23,9 @@ type stage struct {
 
 func (b *bench) stage(ctx context.Context, c course) (*stage, error) {
 	size := uint64(c.mib) * mib
-	l, err := lab.New(lab.Config{Hosts: c.receivers + 1, Rate: lab.Rate(c.mbit) * lab.Mbit, Scratch: 2*size + 64*mib})
+	l, err := lab.New(lab.Config{
+		Hosts: c.receivers + 1, Rate: lab.Rate(c.mbit) * lab.Mbit, Far: c.zones.far(c.receivers), Scratch: 2*size + 64*mib,
+	})
 	if err != nil {
 		return nil, err
 	}

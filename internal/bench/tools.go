@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -59,15 +60,16 @@ func ours(bin string) tool {
 	return tool{
 		name: "p2pcp", ours: true, bin: bin, needs: [][]string{{bin, "version"}}, mark: `"message_type":"result"`,
 		serve: func(ctx context.Context, s *stage) (string, []*lab.Proc, error) {
-			seed, err := s.host(0).Start(ctx, bin, append([]string{"seed", s.path}, s.seedArgs...)...)
+			line := slices.Concat([]string{"seed", s.path}, s.seedArgs, s.zones.args(s.host(0), s))
+			seed, err := s.host(0).Start(ctx, bin, line...)
 			if err != nil {
 				return "", nil, err
 			}
 			ticket, err := seed.Line(time.Minute)
 			return ticket, []*lab.Proc{seed}, err
 		},
-		fetch: func(s *stage, _ *lab.Host, ticket string) []string {
-			return append([]string{bin, "get", ticket, "-o", lab.Scratch + "/", "--json"}, s.args...)
+		fetch: func(s *stage, h *lab.Host, ticket string) []string {
+			return slices.Concat([]string{bin, "get", ticket, "-o", lab.Scratch + "/", "--json"}, s.args, s.zones.args(h, s))
 		},
 	}
 }

@@ -34,6 +34,12 @@ type rig struct {
 // newRig makes a lab of n hosts; host 0 is the seed's. Everything ends with the test.
 func newRig(t *testing.T, n int, mbit int) *rig {
 	t.Helper()
+	return newRigOf(t, lab.Config{Hosts: n, Rate: lab.Rate(mbit) * lab.Mbit})
+}
+
+// newRigOf is newRig of any lab.
+func newRigOf(t *testing.T, cfg lab.Config) *rig {
+	t.Helper()
 	if os.Getenv("P2PCP_E2E") != "1" {
 		t.Skip("P2PCP_E2E is not set: run make e2e as root")
 	}
@@ -41,7 +47,7 @@ func newRig(t *testing.T, n int, mbit int) *rig {
 	if bin == "" {
 		t.Fatal("P2PCP_BIN names no binary")
 	}
-	l, err := lab.New(lab.Config{Hosts: n, Rate: lab.Rate(mbit) * lab.Mbit})
+	l, err := lab.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +58,7 @@ func newRig(t *testing.T, n int, mbit int) *rig {
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
-	return &rig{T: t, lab: l, n: n, bin: bin, ctx: ctx}
+	return &rig{T: t, lab: l, n: cfg.Hosts, bin: bin, ctx: ctx}
 }
 
 // with is the rig for a subtest: what it starts ends with it.

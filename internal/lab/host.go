@@ -64,16 +64,18 @@ func command(ctx context.Context, s *space, name string, args []string) *exec.Cm
 
 // SetRate changes the link's rate, each way; 0 lifts the limit.
 func (h *Host) SetRate(r Rate) error {
+	return errors.Join(h.space.shape("eth0", r), h.lab.hub.shape(h.port, r))
+}
+
+// shape limits what a device sends.
+func (s *space) shape(dev string, r Rate) error {
 	// A plain queue instead of none: there may be none to delete.
 	queue := []string{"pfifo", "limit", "1000"}
 	if r > 0 {
 		burst := max(uint64(float64(r)/8*burstTime.Seconds()), burstMin)
 		queue = []string{"tbf", "rate", fmt.Sprintf("%dbit", r), "burst", fmt.Sprintf("%db", burst), "latency", queueTime.String()}
 	}
-	tc := func(s *space, dev string) error {
-		return s.run(append([]string{"tc", "qdisc", "replace", "dev", dev, "root"}, queue...)...)
-	}
-	return errors.Join(tc(h.space, "eth0"), tc(h.lab.hub, h.port))
+	return s.run(append([]string{"tc", "qdisc", "replace", "dev", dev, "root"}, queue...)...)
 }
 
 // LinkDown pulls the host's cable, at the switch's end: the host keeps its addresses and sees no carrier.
@@ -95,14 +97,17 @@ func (h *Host) Received() (uint64, error) {
 }
 
 // Counters are both, of one moment.
-func (h *Host) Counters() (sent, received uint64, err error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/dev", h.space.pid()))
+func (h *Host) Counters() (sent, received uint64, err error) { return h.space.counters("eth0") }
+
+// counters reads what a device has sent and received.
+func (s *space) counters(dev string) (sent, received uint64, err error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/dev", s.pid()))
 	if err != nil {
 		return 0, 0, fmt.Errorf("read counters: %w", err)
 	}
 	for line := range strings.Lines(string(b)) {
-		dev, rest, _ := strings.Cut(line, ":")
-		if fields := strings.Fields(rest); strings.TrimSpace(dev) == "eth0" && len(fields) > 8 {
+		name, rest, _ := strings.Cut(line, ":")
+		if fields := strings.Fields(rest); strings.TrimSpace(name) == dev && len(fields) > 8 {
 			received, err = strconv.ParseUint(fields[0], 10, 64)
 			if err == nil {
 				sent, err = strconv.ParseUint(fields[8], 10, 64)
@@ -110,5 +115,5 @@ func (h *Host) Counters() (sent, received uint64, err error) {
 			return sent, received, err
 		}
 	}
-	return 0, 0, fmt.Errorf("read counters: %s has no eth0", h.Name())
+	return 0, 0, fmt.Errorf("read counters: there is no %s", dev)
 }

@@ -2,8 +2,8 @@
 // and UTS namespace, so one command line on eight hosts has eight targets and eight names. It needs root, iproute2, util-linux
 // and, for SSHD, OpenSSH.
 //
-// A Lab is a hub and its hosts. The hub is a namespace with a bridge; nothing of it is visible outside. Host i is named node<i>,
-// has eth0 on the bridge with 10.77.x.y and fd77::x:y, an own tmpfs at Scratch, and sees the rest of the machine's files as they
+// A Lab is a hub and its hosts. The hub is a namespace with a bridge, or two with one link between (zones); nothing of it is visible
+// outside. Host i is named node<i>, has eth0 on the bridge with 10.77.x.y and fd77::x:y, an own tmpfs at Scratch, and sees the rest of the machine's files as they
 // are, but for /run (its own tmpfs), Shared (one tmpfs for the whole Lab) and /etc/hosts (which knows all hosts by name).
 //
 // Nothing has a name outside and nothing lies on a disk. Each namespace is held by a shell that waits for the end of its stdin,
@@ -51,6 +51,7 @@ const Mbit Rate = 1_000_000
 type Config struct {
 	Hosts   int    // how many, 1..4096
 	Rate    Rate   // of each host's link, each way
+	Far     int    // of them, so many of the last are on a second bridge; the link between has Rate each way
 	Scratch uint64 // size of each host's Scratch in bytes; 0: 1 GiB. It is memory, used as it is filled
 }
 
@@ -88,6 +89,9 @@ func New(cfg Config) (*Lab, error) {
 	if cfg.Hosts < 1 || cfg.Hosts > maxHosts {
 		return nil, fmt.Errorf("lab of %d hosts: not in 1..%d", cfg.Hosts, maxHosts)
 	}
+	if cfg.Far < 0 || cfg.Far >= cfg.Hosts {
+		return nil, fmt.Errorf("lab of %d hosts: %d far ones", cfg.Hosts, cfg.Far)
+	}
 	if cfg.Scratch == 0 {
 		cfg.Scratch = defaultScratch
 	}
@@ -119,6 +123,9 @@ func (l *Lab) build(cfg Config) error {
 		fmt.Sprintf("addr add %v/64 dev br0 nodad", hubAddr6),
 	)
 	if err != nil {
+		return err
+	}
+	if err := l.split(cfg); err != nil {
 		return err
 	}
 	for i := 1; i <= cfg.Hosts; i++ {
@@ -165,7 +172,7 @@ func (l *Lab) addHost(i int, cfg Config) error {
 	l.hosts = append(l.hosts, h)
 	err = l.hub.ip(
 		fmt.Sprintf("link add %s type veth peer name eth0 address %s netns %d", h.port, mac(i), s.pid()),
-		fmt.Sprintf("link set %s master br0 up", h.port),
+		fmt.Sprintf("link set %s master %s up", h.port, cfg.bridge(i)),
 	)
 	if err != nil {
 		return err

@@ -388,6 +388,10 @@ func TestNewRefuses(t *testing.T) {
 			t.Errorf("made %d hosts", n)
 		}
 	}
+	if l, err := New(Config{Hosts: 2, Far: 2}); err == nil {
+		_ = l.Close()
+		t.Error("made a lab of far hosts alone")
+	}
 	if l, err := newSpace(nil, "x", "false"); err == nil {
 		l.release()
 		_ = l.wait()

@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/binary"
 	"fmt"
+	"hash/fnv"
 	"net/netip"
 
 	"p2pcp/blocks"
@@ -31,6 +32,16 @@ const (
 // helloMin is the shortest HELLO: flags, zone, a member name of one letter, an IPv4 address, no Header, no bits, no peers.
 const helloMin = 2 + 4 + 2 + 7 + 1 + 1 + 2
 
+// ZoneOf is how a zone's label goes over the wire: FNV-1a of its bytes, 1 where that is 0; no label is 0.
+func ZoneOf(label string) uint32 {
+	if label == "" {
+		return 0
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(label)) // never fails
+	return max(h.Sum32(), 1)
+}
+
 // Hello is the first frame each way.
 //
 //	| flags          | 2 bytes        | bit 0 seed, 1 full, 2 observer, 3 encrypted, 4 complete and lingering      |
@@ -47,7 +58,7 @@ type Hello struct {
 	Encrypted bool // TLS follows
 	Lingering bool // holds everything and stays for others
 
-	Zone   uint32           // hash of the zone's label, 0: none
+	Zone   uint32           // ZoneOf our label, 0: none
 	Member string           // ValidMember
 	Listen netip.AddrPort   // port 0: cannot be dialed
 	Header *blocks.Header   // nil if not known yet; the session compares its ID

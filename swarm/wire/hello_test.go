@@ -125,3 +125,11 @@ func TestHelloRefuses(t *testing.T) {
 		}
 	}
 }
+
+func TestZoneOf(t *testing.T) {
+	for label, want := range map[string]uint32{"": 0, "a": 0xe40c292c, "foobar": 0xbf9cf968} { // FNV's own vectors
+		if got := ZoneOf(label); got != want {
+			t.Errorf("%q: %#x, want %#x", label, got, want)
+		}
+	}
+}

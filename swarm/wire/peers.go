@@ -12,6 +12,7 @@ const MaxPeers = 512
 const (
 	peerSeed = 1 << iota
 	peerGone
+	peerZone
 	peerFlags = 1<<iota - 1
 )
 
@@ -20,13 +21,15 @@ const peerMin = 1 + 2 + 7
 
 // Peer tells of a member: where it listens, or that it is gone.
 //
-//	| flags   | 1 byte               | bit 0 seed, bit 1 gone               |
+//	| flags   | 1 byte               | bit 0 seed, 1 gone, 2 zone follows   |
 //	| member  | 1 byte length, bytes | 1..80, printable ASCII without space |
 //	| address | address              | port 0: cannot be dialed             |
+//	| zone    | 4 bytes, if flagged  | hash of the zone's label, not 0      |
 type Peer struct {
 	Seed, Gone bool
 	Member     string
 	Addr       netip.AddrPort
+	Zone       uint32 // ZoneOf its label, 0: none
 }
 
 // AppendPeers appends PEERS: 2 bytes count, then each Peer. More than MaxPeers take several frames. A Peer whose name can't
@@ -70,7 +73,14 @@ func (m Peer) append(b []byte) []byte {
 	if m.Gone {
 		f |= peerGone
 	}
-	return appendAddr(appendMember(append(b, f), m.Member), m.Addr)
+	if m.Zone != 0 {
+		f |= peerZone
+	}
+	b = appendAddr(appendMember(append(b, f), m.Member), m.Addr)
+	if m.Zone != 0 {
+		b = binary.BigEndian.AppendUint32(b, m.Zone)
+	}
+	return b
 }
 
 // ParsePeers reads a PEERS payload.
@@ -95,6 +105,10 @@ func (d *decoder) peers() []Peer {
 		f := d.u8()
 		d.check(f&^byte(peerFlags) == 0, "unknown flags of a peer")
 		peers[k] = Peer{Seed: f&peerSeed != 0, Gone: f&peerGone != 0, Member: d.member(), Addr: d.addr()}
+		if f&peerZone != 0 {
+			peers[k].Zone = d.u32()
+			d.check(peers[k].Zone != 0, "a zone of 0 is none")
+		}
 	}
 	return peers
 }

@@ -55,17 +55,18 @@ const (
 	RefuseBusy      = 1 + iota // ask again after OFFER
 	RefuseNotHeld              // never announced, or not known to be held
 	RefuseWithdrawn            // announced before, no longer held
+	RefuseElsewhere            // another member of the asker's zone was given it just now
 )
 
 // Refuse answers a Request that is not served.
 //
 //	| 0 | 4 | Index                               |
 //	| 4 | 4 | offset                              |
-//	| 8 | 1 | reason: 1 busy, 2 not held, 3 withdrawn |
+//	| 8 | 1 | reason: 1 busy, 2 not held, 3 withdrawn, 4 elsewhere |
 type Refuse struct {
 	Index  blocks.Index
 	Offset uint32
-	Reason byte // 1..3
+	Reason byte // 1..4
 }
 
 // Append appends a REFUSE frame.
@@ -80,7 +81,7 @@ func (m Refuse) Append(b []byte) []byte {
 func ParseRefuse(p []byte) (Refuse, error) {
 	d := decoder{p: p}
 	m := Refuse{Index: d.index(), Offset: d.offset(), Reason: d.u8()}
-	d.check(m.Reason >= RefuseBusy && m.Reason <= RefuseWithdrawn, "unknown reason")
+	d.check(m.Reason >= RefuseBusy && m.Reason <= RefuseElsewhere, "unknown reason")
 	return m, d.end(TRefuse)
 }
 

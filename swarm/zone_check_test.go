@@ -1,0 +1,99 @@
+package swarm
+
+import (
+	"fmt"
+
+	"p2pcp/blocks"
+)
+
+// checkZones recomputes what the core keeps count of about zones, in the dumbest way.
+func checkZones(c *Core) error {
+	z := c.zones
+	if z == nil {
+		for _, p := range c.peers {
+			if p.zone != c.cfg.Zone {
+				return fmt.Errorf("peer %d is of zone %d, and zones aren't counted", p.id, p.zone)
+			}
+		}
+		return nil
+	}
+	locals, mates := 0, 0
+	for _, p := range c.peers {
+		if p.zone == c.cfg.Zone && !p.seed {
+			locals++
+		}
+	}
+	for _, m := range c.members {
+		mate := m.zone == c.cfg.Zone && !m.seed && !m.gone
+		if (m.ranked && !mate || mate && !m.ranked && m.sessions > 0) && !c.cfg.Seed {
+			return fmt.Errorf("member %s: ranked %v", m.name, m.ranked)
+		}
+		if m.ranked {
+			mates++
+		}
+	}
+	if locals != z.locals || (!c.cfg.Seed && mates != z.mates) {
+		return fmt.Errorf("locals %d, counted %d; mates %d, counted %d", z.locals, locals, z.mates, mates)
+	}
+	for i := range blocks.Index(c.n) {
+		if err := checkZonesOf(c, i); err != nil {
+			return fmt.Errorf("block %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func checkZonesOf(c *Core, i blocks.Index) error {
+	z := c.zones
+	home, abroad, before := uint16(0), false, uint16(0)
+	for _, p := range c.peers {
+		switch {
+		case !p.have.Has(i):
+		case p.zone != c.cfg.Zone:
+			abroad = true
+		case !p.overdue && (!c.cfg.Seed || !p.seed):
+			home++
+		}
+	}
+	if home != z.home[i] {
+		return fmt.Errorf("home %d, counted %d", z.home[i], home)
+	}
+	if c.cfg.Seed {
+		return nil
+	}
+	for _, m := range c.members {
+		if m.ranked && blockRank(rankOf(c.cfg.ID, m.name), uint32(i)) > blockRank(rankOf(c.cfg.ID, c.cfg.Self), uint32(i)) {
+			before++
+		}
+	}
+	abroad = abroad && home == 0
+	switch {
+	case before != z.before[i]:
+		return fmt.Errorf("before %d, counted %d", z.before[i], before)
+	case abroad != z.abroad.Has(i):
+		return fmt.Errorf("abroad %v, found %v", z.abroad.Has(i), abroad)
+	case z.ours.Has(i) && !abroad:
+		return fmt.Errorf("ours, and not abroad")
+	case home > 0 && c.pick.rank[i] != home, abroad && c.pick.rank[i] != 1, c.avail[i] == 0 && c.pick.rank[i] != 0:
+		return fmt.Errorf("rank %d of home %d, abroad %v", c.pick.rank[i], home, abroad)
+	}
+	return nil
+}
+
+// spreadAmong is how many receivers hold i, of those to whom a seed gives first copies.
+func spreadAmong(c *Core, i blocks.Index, recv uint16) (n uint16) {
+	locals := 0
+	for _, p := range c.peers {
+		if p.seed || p.zone != c.cfg.Zone {
+			continue
+		}
+		locals++
+		if p.have.Has(i) {
+			n++
+		}
+	}
+	if locals == 0 {
+		return recv
+	}
+	return n
+}

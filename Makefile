@@ -9,7 +9,7 @@ FUZZTIME ?= 10s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOFUMPT := mvdan.cc/gofumpt@v0.12.0
 
-.PHONY: build demo test short e2e lint fuzz sim sim-all bench bench-quick bench-page completions check install clean
+.PHONY: build demo test short e2e lint fuzz sim sim-all bench bench-quick bench-page benchmarks gossip-scale completions check install clean
 
 build: ## the static binary, bin/p2pcp
 	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/p2pcp .
@@ -52,6 +52,16 @@ bench-quick: build ## one run of 8 receivers (root, Linux)
 
 bench-page: ## tables and pictures anew from what was measured
 	go run ./internal/bench -write -run '^$$'
+
+BENCHMARK_PACKAGES := ./blocks ./swarm ./swarm/wire
+BENCHSTAT := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
+benchmarks: ## the hot paths' Go benchmarks, ten times, compared with the committed baseline
+	mkdir -p bin
+	go test -run '^$$' -bench . -count 10 -benchtime 100ms $(BENCHMARK_PACKAGES) >bin/benchmarks.txt
+	go run $(BENCHSTAT) docs/benchmarks.txt bin/benchmarks.txt
+
+gossip-scale: ## gossip of 100, 300 and 1000 members in virtual time: the table of docs/PERFORMANCE.md (half an hour)
+	@set -o pipefail; for n in 100 300 1000; do P2PCP_GOSSIP_N=$$n go test -count=1 -timeout 60m -run TestCrowdSeesItself -v ./gossip | grep -E '[|]|FAIL|not so' || exit 1; done
 
 completions: build ## write completions/ anew
 	for s in bash zsh fish; do ./bin/p2pcp completion $$s >completions/p2pcp.$$s; done

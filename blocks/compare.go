@@ -182,7 +182,7 @@ func (c *comparer) hash(ctx context.Context, at shelf) error {
 		defer f.Close()
 		buf := bufs.Get().(*[hashStep]byte)
 		defer bufs.Put(buf)
-		root, size, err := hashReader(ctx, f, buf[:], c.count)
+		root, size, err := hashReader(ctx, NewFileReader(ctx, f), buf[:], c.count)
 		if err != nil {
 			return err
 		}

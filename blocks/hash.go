@@ -95,6 +95,17 @@ func hashSubtree(p []byte, offset uint64, top bool) CV {
 	return m.rest(p, top)
 }
 
+// hashZeros is hashSubtree of size zero bytes that are not the whole file. Zeros have no shorter way: a chunk's value depends on its
+// place in the file.
+func hashZeros(size uint32, offset uint64) CV {
+	var zeros [GroupSize]byte
+	m := merger{first: offset / ChunkSize}
+	for ; size > GroupSize; size -= GroupSize {
+		m.push(&zeros)
+	}
+	return m.finish(zeros[:size], false)
+}
+
 // upto pushes those groups of the subtree's first bytes p that weren't pushed yet and that more bytes follow.
 func (m *merger) upto(p []byte) {
 	for p = p[m.done*GroupSize:]; len(p) > GroupSize; p = p[GroupSize:] {

@@ -86,3 +86,26 @@ func renameat2(fromDir *os.File, from string, toDir *os.File, to string, flags u
 	}
 	return err
 }
+
+// tellsHoles tells whether f's file system can be believed about its holes. ZFS before 2.2.2 called a hole what was only dirty
+// (openzfs/zfs#15526), and a seed would send zeros in its place.
+func tellsHoles(f *os.File) bool {
+	const zfs = 0x2fc12fc1
+	var st unix.Statfs_t
+	err := retry(func() error { return unix.Fstatfs(int(f.Fd()), &st) })
+	return err == nil && st.Type != zfs
+}
+
+// nextData is where f's next byte from off on lies that isn't in a hole: the file's end if there is none, off if it can't be told.
+func nextData(f *os.File, off int64) int64 {
+	at, err := unix.Seek(int(f.Fd()), off, unix.SEEK_DATA)
+	if err == unix.ENXIO {
+		if fi, err := f.Stat(); err == nil {
+			return fi.Size()
+		}
+	}
+	if err != nil {
+		return off
+	}
+	return at
+}

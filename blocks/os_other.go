@@ -32,3 +32,7 @@ func reflink(_, _ *os.File) error { return errors.ErrUnsupported }
 func renameNew(*os.File, string, *os.File, string) error { return errors.ErrUnsupported }
 
 func exchange(*os.File, string, *os.File, string) error { return errors.ErrUnsupported }
+
+func tellsHoles(*os.File) bool { return false }
+
+func nextData(_ *os.File, off int64) int64 { return off }

@@ -3,7 +3,6 @@ package blocks
 import (
 	"context"
 	"fmt"
-	"io"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -233,17 +232,4 @@ func (k *checker) assemble(i Index, buf []byte) bool {
 		buf = buf[sl.Length:]
 	}
 	return true
-}
-
-// ctxReader is a file that ends with ctx's error.
-type ctxReader struct {
-	ctx context.Context
-	f   io.Reader
-}
-
-func (r ctxReader) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.f.Read(p)
 }

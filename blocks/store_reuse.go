@@ -108,7 +108,7 @@ func (k *checker) hashLarge(ctx context.Context, roots map[Root]wantedFile, c ca
 		return nil
 	}
 	defer f.Close()
-	tree, _, err := BuildTree(ctxReader{ctx, f}, c.size, k.content.Header().BlockSize, k.count)
+	tree, _, err := BuildTree(NewFileReader(ctx, f), c.size, k.content.Header().BlockSize, k.count)
 	if err != nil {
 		return ctx.Err()
 	}

@@ -20,7 +20,7 @@ func hashReader(ctx context.Context, r io.Reader, buf []byte, progress func(n in
 		if err := ctx.Err(); err != nil {
 			return Root{}, 0, err
 		}
-		n, err := r.Read(buf)
+		n, err := readOrZeros(r, buf)
 		_, _ = h.Write(buf[:n]) // never fails
 		size += uint64(n)
 		progress(n)
@@ -32,4 +32,13 @@ func hashReader(ctx context.Context, r io.Reader, buf []byte, progress func(n in
 			return Root{}, 0, err
 		}
 	}
+}
+
+// readOrZeros is r.Read, or a buffer of zeros where r knows of them.
+func readOrZeros(r io.Reader, buf []byte) (int, error) {
+	if s, ok := r.(skipper); ok && s.skipZeros(len(buf)) {
+		clear(buf)
+		return len(buf), nil
+	}
+	return r.Read(buf)
 }

@@ -25,7 +25,7 @@ const (
 
 // BuildTree reads size bytes and returns the complete Tree (Root computed), and which Blocks are all zero (nil in a file of at
 // most one Block: PROTOCOL 1.2 has none there). Blocks are hashed by up to GOMAXPROCS workers, each with one Block of memory;
-// they take turns in r. progress, if not nil, is called with each Block's length, never concurrently. io.ErrUnexpectedEOF if r
+// they take turns in r, of which a FileReader is best. progress, if not nil, is called with each Block's length, never concurrently. io.ErrUnexpectedEOF if r
 // is short, ErrTooLong if longer, ErrTooLarge if the file has more than MaxBlocks.
 func BuildTree(r io.Reader, size uint64, blockSize uint32, progress func(n int)) (*Tree, []Span, error) {
 	if !validTree(size, blockSize) {
@@ -61,6 +61,11 @@ func atEnd(r io.Reader) error {
 	default:
 		return err
 	}
+}
+
+// skipper is a reader that can know of zeros without reading them.
+type skipper interface {
+	skipZeros(n int) bool // goes on behind the next n bytes if they are zero
 }
 
 // builder is one BuildTree.
@@ -140,8 +145,9 @@ func (b *builder) work() {
 		if !ok {
 			return
 		}
-		b.tree.levels[0].cvs[block] = hashSubtree(p, uint64(block)*uint64(b.tree.blockSize), false)
-		if allZero(p) {
+		cv, zero := b.hash(block, p)
+		b.tree.levels[0].cvs[block] = cv
+		if zero {
 			b.mu.Lock()
 			b.zeros.Set(Index(block))
 			b.mu.Unlock()
@@ -149,7 +155,16 @@ func (b *builder) work() {
 	}
 }
 
-// read takes the next Block from r; false if there is none or a worker met an error.
+// hash gives a Block's value, and tells whether it is all zero, as it is if p is nil.
+func (b *builder) hash(block uint32, p []byte) (cv CV, zero bool) {
+	at := uint64(block) * uint64(b.tree.blockSize)
+	if p == nil {
+		return hashZeros(b.tree.blockLen(block), at), true
+	}
+	return hashSubtree(p, at, false), allZero(p)
+}
+
+// read takes the next Block from r, nil for zeros that weren't read; false if there is none or a worker met an error.
 func (b *builder) read(buf []byte) (block uint32, p []byte, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -157,12 +172,15 @@ func (b *builder) read(buf []byte) (block uint32, p []byte, ok bool) {
 		return 0, nil, false
 	}
 	block = b.next
-	p = buf[:b.tree.blockLen(block)]
-	if b.err = readFull(b.r, p); b.err != nil {
-		return 0, nil, false
+	size := int(b.tree.blockLen(block))
+	if s, ok := b.r.(skipper); !ok || !s.skipZeros(size) {
+		p = buf[:size]
+		if b.err = readFull(b.r, p); b.err != nil {
+			return 0, nil, false
+		}
 	}
 	b.next++
-	b.progress(len(p))
+	b.progress(size)
 	return block, p, true
 }
 

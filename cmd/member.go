@@ -27,7 +27,6 @@ type member struct {
 	secrets port.Secrets
 	swarm   *swarm.Swarm
 	node    atomic.Pointer[gossip.Node]
-	others  acquaintances // whom the gossip is to be joined through
 
 	starting sync.Once
 	started  chan *gossip.Node // capacity 1: the gossip node, once its address is known
@@ -161,8 +160,10 @@ func (m *member) met(p swarm.Peer) {
 	} else if a := m.port.Addr().Addr(); !a.IsUnspecified() {
 		advertise = netip.AddrPortFrom(a, m.port.Addr().Port())
 	}
-	m.others.met(p)
 	m.startGossip(advertise)
+	if n := m.node.Load(); n != nil && p.Addr.Port() != 0 {
+		n.Join([]netip.AddrPort{p.Addr})
+	}
 }
 
 // startGossip makes the gossip node once.
@@ -187,13 +188,9 @@ func (m *member) startGossip(advertise netip.AddrPort) {
 	})
 }
 
-const (
-	// gossipDelay is how long a receiver does without gossip: peers tell it of peers meanwhile, and who needs no longer for all of its
-	// content is spared a third of the CPU of its start.
-	gossipDelay = 500 * time.Millisecond
-	// joinPeriod is how often a peer that the gossip doesn't know of is joined.
-	joinPeriod = time.Second
-)
+// gossipDelay is how long a receiver does without gossip: peers tell it of peers meanwhile, and who needs no longer for all of its
+// content is spared a third of the CPU of its start.
+const gossipDelay = 500 * time.Millisecond
 
 // runGossip runs the gossip node, once there is one, and forwards what it learns.
 func (m *member) runGossip(ctx context.Context) {
@@ -217,27 +214,8 @@ func (m *member) runGossip(ctx context.Context) {
 			m.forward(e)
 		}
 	})
-	joining, stop := context.WithCancel(ctx)
-	defer stop()
-	around.Go(func() { m.joinOthers(joining, n) })
 	if err := n.Run(ctx); err != nil {
 		m.cfg.log.Warn("gossip ended: the swarm goes on by peer exchange", "err", err)
-	}
-}
-
-// joinOthers makes two gossips that a session connects one.
-func (m *member) joinOthers(ctx context.Context, n *gossip.Node) {
-	ticker := time.NewTicker(joinPeriod)
-	defer ticker.Stop()
-	for {
-		if addr, ok := m.others.next(n.Members()); ok {
-			n.Join([]netip.AddrPort{addr})
-		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return
-		}
 	}
 }
 

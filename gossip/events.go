@@ -166,6 +166,18 @@ func (t *table) count() int {
 	return t.alive
 }
 
+// has tells whether a living member is at addr.
+func (t *table) has(addr netip.AddrPort) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, m := range t.members {
+		if m.alive && m.addr == addr {
+			return true
+		}
+	}
+	return false
+}
+
 // view copies the living members as Up events, sorted by name.
 func (t *table) view() []Event {
 	t.mu.Lock()

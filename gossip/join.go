@@ -12,8 +12,12 @@ import (
 )
 
 const (
-	maxTargets  = 256 // addresses kept to join; those that come later are ignored
-	joinsAtOnce = 8   // a ticket's addresses are raced
+	maxTargets = 256 // addresses kept to join; those that come later are ignored
+	// joinsAtOnce are two, since one may refuse or hang. Each costs both sides the whole state: 90 KiB of 1000 members.
+	joinsAtOnce = 2
+	// inCompany is how long an address waits for the gossip to tell of it, while we are not alone, before it is joined. Nearly
+	// always it does: of 1000 members each gives us 32 addresses, and to join them all cost 7 MiB a member, and 48 MiB the seed.
+	inCompany = 700 * time.Millisecond
 	// triesInCompany is how often an address that never worked is tried while we are not alone.
 	triesInCompany = 4
 	// aloneCheck is how often we look whether we have become alone.
@@ -21,7 +25,7 @@ const (
 
 	// The first retries come fast: memberlist takes 127 exchanges of states at a time and closes the others.
 	retryFirst = 200 * time.Millisecond // +-50 %
-	retryMax   = 5 * time.Second
+	retryMax   = 5 * time.Second        // with its jitter
 )
 
 // rejoins are when we exchange states with random members after we found company: it brings 1000 members to 99 % of the view in
@@ -37,19 +41,20 @@ func (n *Node) Join(addrs []netip.AddrPort) { n.targets.add(addrs) }
 // target is an address to join.
 type target struct {
 	addr   netip.AddrPort
-	tries  int // since it was added or we were alone
-	joined bool
-	busy   bool // a join is under way
+	added  time.Time
+	tries  int       // in a row, without company coming of it
+	next   time.Time // not tried before
+	joined bool      // or in our view already
+	busy   bool      // a join is under way
 }
 
 // targets are the addresses that Join was given. Safe for concurrent use.
 type targets struct {
 	own  netip.AddrPort
-	wake chan struct{} // capacity 1: something was added, or a join has worked
+	wake chan struct{} // capacity 1: something was added, or a join has ended
 
-	mu    sync.Mutex
-	all   []*target
-	fresh bool // added since the last take
+	mu  sync.Mutex
+	all []*target
 }
 
 func newTargets(own netip.AddrPort) *targets {
@@ -65,10 +70,18 @@ func (t *targets) add(addrs []netip.AddrPort) {
 		if known || a == t.own || !dialable(a) || len(t.all) >= maxTargets {
 			continue
 		}
-		t.all = append(t.all, &target{addr: a})
-		t.fresh = true
+		t.all = append(t.all, &target{addr: a, added: time.Now()})
 	}
 	t.kick()
+}
+
+// begin makes the addresses that were added before the gossip ran as fresh as those that are added now.
+func (t *targets) begin(now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, o := range t.all {
+		o.added = now
+	}
 }
 
 func (t *targets) kick() {
@@ -78,45 +91,63 @@ func (t *targets) kick() {
 	}
 }
 
-// take returns what to try now, marked busy: when alone anything, otherwise what hasn't worked yet nor failed too often; while
-// waiting nothing, unless something was added since the last take, which fresh tells.
-func (t *targets) take(alone, waiting bool, rng *rand.Rand) (due []*target, fresh bool) {
+// take returns what to try now, marked busy: when alone anything, otherwise what isn't in our view, hasn't worked yet nor failed too
+// often. next is when to ask again, if that is before later.
+func (j *joiner) take(now time.Time, alone bool, later time.Time) (due []*target, next time.Time) {
+	t := j.n.targets
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	fresh, t.fresh = t.fresh, false
-	if waiting && !fresh {
-		return nil, false
-	}
 	room := joinsAtOnce
 	for _, o := range t.all {
 		if o.busy {
 			room--
 		}
 	}
-	for _, i := range rng.Perm(len(t.all)) {
+	next = later
+	for _, i := range j.rng.Perm(len(t.all)) {
 		o := t.all[i]
-		if room <= 0 {
-			break
+		at := o.next
+		if !alone {
+			if rested := o.added.Add(inCompany); rested.After(at) {
+				at = rested
+			}
 		}
-		if o.busy || !alone && (o.joined || o.tries >= triesInCompany) {
-			continue
+		switch {
+		case o.busy, !alone && (o.joined || o.tries >= triesInCompany):
+		case now.Before(at):
+			if at.Before(next) {
+				next = at
+			}
+		case !alone && j.n.table.has(o.addr):
+			o.joined = true
+		case room > 0:
+			room--
+			o.busy = true
+			due = append(due, o)
 		}
-		o.busy = true
-		due = append(due, o)
-		room--
 	}
-	return due, fresh
+	return due, next
 }
 
-// done takes the outcome of a join.
-func (t *targets) done(o *target, err error) {
+// done takes the outcome of a join; pause is what to wait before the next.
+func (t *targets) done(o *target, err error, pause time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	o.busy = false
+	o.joined = o.joined || err == nil
 	o.tries++
-	if err == nil {
-		o.joined, o.tries = true, 0
-		t.kick()
+	o.next = time.Now().Add(pause)
+	t.kick()
+}
+
+// rest makes those that worked ready to be tried at once, should we be alone again.
+func (t *targets) rest() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, o := range t.all {
+		if o.joined {
+			o.tries, o.next = 0, time.Time{}
+		}
 	}
 }
 
@@ -126,10 +157,8 @@ type joiner struct {
 	list   *memberlist.Memberlist
 	rng    *rand.Rand
 	joins  sync.WaitGroup
-	delay  time.Duration // before the next round of tries; 0: retryFirst
-	social bool          // we had company in the last round
-	due    []time.Time   // of the rejoins to come, in order
-	retry  time.Time     // no try of a target before
+	social bool        // we had company in the last round
+	due    []time.Time // of the rejoins to come, in order
 }
 
 // run joins until ctx ends. Joins under way end by the transport's Shutdown, so it returns after that.
@@ -137,6 +166,7 @@ func (j *joiner) run(ctx context.Context) {
 	defer j.joins.Wait()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	j.n.targets.begin(time.Now())
 	for {
 		select {
 		case <-ctx.Done():
@@ -156,42 +186,24 @@ func (j *joiner) round(now time.Time) time.Duration {
 		for _, d := range rejoins() {
 			j.due = append(j.due, now.Add(d+j.jitter(d/5)))
 		}
-		j.delay = 0
+		j.n.targets.rest()
 	}
 	j.social = !alone
-	j.tryTargets(now, alone)
+	due, next := j.take(now, alone, now.Add(aloneCheck))
+	for _, o := range due {
+		// Tries of one target come after 200 ms, 400 ms and so on, +-50 %.
+		pause := min(retryFirst<<min(o.tries, 8), retryMax*2/3)
+		pause = pause/2 + j.jitter(pause)
+		j.joins.Go(func() { j.n.targets.done(o, j.join(o.addr), pause) })
+	}
 	for len(j.due) > 0 && !j.due[0].After(now) {
 		j.due = j.due[1:]
 		j.rejoin()
-	}
-	next := now.Add(aloneCheck)
-	if j.retry.After(now) && j.retry.Before(next) {
-		next = j.retry
 	}
 	if len(j.due) > 0 && j.due[0].Before(next) {
 		next = j.due[0]
 	}
 	return next.Sub(now)
-}
-
-// tryTargets starts joins of targets, unless the last try was too short ago; new ones don't wait.
-func (j *joiner) tryTargets(now time.Time, alone bool) {
-	waiting := now.Before(j.retry)
-	due, fresh := j.n.targets.take(alone, waiting, j.rng)
-	if waiting && !fresh {
-		return
-	}
-	if fresh || j.delay == 0 {
-		j.delay = retryFirst
-	}
-	if len(due) == 0 && !alone {
-		return
-	}
-	j.retry = now.Add(j.delay/2 + j.jitter(j.delay))
-	j.delay = min(2*j.delay, retryMax*2/3) // with its jitter at most retryMax
-	for _, o := range due {
-		j.joins.Go(func() { j.n.targets.done(o, j.join(o.addr)) })
-	}
 }
 
 // rejoin exchanges states with a random member.

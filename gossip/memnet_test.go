@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"io"
+	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -30,30 +32,36 @@ type memhost struct {
 
 	// guarded by net.mu
 	node  *Node
-	conns []net.Conn // both ends of all streams that touch it
+	conns map[*memconn]struct{} // both ends of all open streams that touch it
+
+	sent traffic
 }
+
+// traffic is what a memhost has sent: payload, without the headers of UDP and TCP.
+type traffic struct{ packets, packetBytes, streamBytes atomic.Int64 }
 
 var errRefused = &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
 
 func newMemnet() *memnet { return &memnet{hosts: make(map[netip.AddrPort]*memhost)} }
 
 // host makes an address without a Node.
-func (m *memnet) host(addr netip.AddrPort) *memhost { return &memhost{net: m, addr: addr} }
+func (m *memnet) host(addr netip.AddrPort) *memhost {
+	return &memhost{net: m, addr: addr, conns: make(map[*memconn]struct{})}
+}
 
 // attach makes h answer with n; nil takes it off the net and cuts its streams.
 func (h *memhost) attach(n *Node) {
 	h.net.mu.Lock()
 	h.node = n
-	conns := h.conns
+	var cut []*memconn
 	if n != nil {
 		h.net.hosts[h.addr] = h
-		conns = nil
 	} else {
 		delete(h.net.hosts, h.addr)
-		h.conns = nil
+		cut = slices.Collect(maps.Keys(h.conns))
 	}
 	h.net.mu.Unlock()
-	for _, c := range conns {
+	for _, c := range cut {
 		c.Close()
 	}
 }
@@ -69,9 +77,17 @@ func (h *memhost) DialGossip(ctx context.Context, to netip.AddrPort) (net.Conn, 
 		h.net.mu.Unlock()
 		return nil, errRefused
 	}
-	ours, theirs := newPipe(h.addr, to)
-	h.conns = append(h.conns, ours, theirs)
-	other.conns = append(other.conns, ours, theirs)
+	ours, theirs := newMemconns(h.addr, to)
+	ours.host, theirs.host = h, other
+	for _, c := range []*memconn{ours, theirs} {
+		h.conns[c], other.conns[c] = struct{}{}, struct{}{}
+		c.closed = func() {
+			h.net.mu.Lock()
+			defer h.net.mu.Unlock()
+			delete(h.conns, c)
+			delete(other.conns, c)
+		}
+	}
 	node := other.node
 	h.net.mu.Unlock()
 	node.Stream(theirs)
@@ -79,6 +95,8 @@ func (h *memhost) DialGossip(ctx context.Context, to netip.AddrPort) (net.Conn, 
 }
 
 func (h *memhost) WriteTo(b []byte, to netip.AddrPort) error {
+	h.sent.packets.Add(1)
+	h.sent.packetBytes.Add(int64(len(b)))
 	h.net.mu.Lock()
 	other := h.net.hosts[to]
 	ok := h.node != nil && other != nil && !h.net.noUDP
@@ -93,88 +111,6 @@ func (h *memhost) WriteTo(b []byte, to netip.AddrPort) error {
 	node.Packet(b, h.addr, time.Now())
 	return nil
 }
-
-// pipe is one direction of a stream: unlimited buffer, one reader, one writer.
-type pipe struct {
-	mu       sync.Mutex
-	cond     *sync.Cond
-	buf      []byte
-	closed   bool
-	deadline time.Time
-	timer    *time.Timer
-}
-
-func (p *pipe) read(b []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for {
-		switch {
-		case len(p.buf) > 0:
-			n := copy(b, p.buf)
-			p.buf = p.buf[n:]
-			return n, nil
-		case p.closed:
-			return 0, io.EOF
-		case !p.deadline.IsZero() && !time.Now().Before(p.deadline):
-			return 0, os.ErrDeadlineExceeded
-		}
-		p.cond.Wait()
-	}
-}
-
-func (p *pipe) write(b []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
-		return 0, net.ErrClosed
-	}
-	p.buf = append(p.buf, b...)
-	p.cond.Broadcast()
-	return len(b), nil
-}
-
-func (p *pipe) close() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.closed = true
-	if p.timer != nil {
-		p.timer.Stop()
-	}
-	p.cond.Broadcast()
-}
-
-func (p *pipe) setDeadline(at time.Time) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.deadline = at
-	if p.timer != nil {
-		p.timer.Stop()
-	}
-	if !at.IsZero() && !p.closed {
-		p.timer = time.AfterFunc(time.Until(at), p.cond.Broadcast)
-	}
-}
-
-// memconn is one end of a stream.
-type memconn struct {
-	in, out       *pipe
-	local, remote netip.AddrPort
-}
-
-func newPipe(a, b netip.AddrPort) (net.Conn, net.Conn) {
-	one, two := &pipe{}, &pipe{}
-	one.cond, two.cond = sync.NewCond(&one.mu), sync.NewCond(&two.mu)
-	return &memconn{in: one, out: two, local: a, remote: b}, &memconn{in: two, out: one, local: b, remote: a}
-}
-
-func (c *memconn) Read(b []byte) (int, error)         { return c.in.read(b) }
-func (c *memconn) Write(b []byte) (int, error)        { return c.out.write(b) }
-func (c *memconn) Close() error                       { c.in.close(); c.out.close(); return nil }
-func (c *memconn) LocalAddr() net.Addr                { return net.TCPAddrFromAddrPort(c.local) }
-func (c *memconn) RemoteAddr() net.Addr               { return net.TCPAddrFromAddrPort(c.remote) }
-func (c *memconn) SetDeadline(t time.Time) error      { c.in.setDeadline(t); return nil }
-func (c *memconn) SetReadDeadline(t time.Time) error  { c.in.setDeadline(t); return nil }
-func (c *memconn) SetWriteDeadline(t time.Time) error { return nil }
 
 // swarm is a set of Nodes on one memnet. Its methods are the test goroutine's.
 type swarm struct {
@@ -209,14 +145,14 @@ func testConfig(i int) Config {
 	return cfg
 }
 
-func memberName(i int) string { return "host-" + string([]byte{'a' + byte(i/26), 'a' + byte(i%26)}) }
+func memberName(i int) string { return fmt.Sprintf("host-%04d", i) }
 
 // memberAddr is IPv4 for even members and IPv6 for odd ones.
 func memberAddr(i int) netip.AddrPort {
 	if i%2 == 1 {
-		return netip.AddrPortFrom(netip.AddrFrom16([16]byte{0xfd, 15: byte(i)}), 7700)
+		return netip.AddrPortFrom(netip.AddrFrom16([16]byte{0xfd, 14: byte(i >> 8), 15: byte(i)}), 7700)
 	}
-	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 77, 0, byte(i)}), 7700)
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 77, byte(i >> 8), byte(i)}), 7700)
 }
 
 // start runs a Node with cfg and joins it to member 0.

@@ -61,10 +61,11 @@ func New(cfg Config) *Node {
 		cfg.MaxMembers = DefaultMaxMembers
 	}
 	cfg.Advertise = netip.AddrPortFrom(cfg.Advertise.Addr().Unmap(), cfg.Advertise.Port())
+	table := newTable(cfg.MaxMembers)
 	return &Node{
 		cfg:       cfg,
-		transport: newTransport(cfg),
-		table:     newTable(cfg.MaxMembers),
+		transport: newTransport(cfg, table.count),
+		table:     table,
 		targets:   newTargets(cfg.Advertise),
 		log:       &logWriter{to: cfg.Log},
 		events:    make(chan Event, 64),

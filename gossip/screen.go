@@ -33,7 +33,10 @@ const (
 	errByte      = 13
 )
 
-var errScreen = errors.New("not a gossip message of ours")
+var (
+	errScreen = errors.New("not a gossip message of ours")
+	errBusy   = errors.New("too many exchanges of states")
+)
 
 // screen tells what may reach memberlist. Whoever holds the key can seal anything, and memberlist 0.7 panics on an empty
 // plaintext in a stream and on the padding of encryption version 0, and allocates as many member records as a header claims.
@@ -41,6 +44,9 @@ type screen struct {
 	label  []byte // with its two bytes before it
 	block  cipher.Block
 	states int // cap on the members in an exchange of states
+
+	// afford tells whether we can answer another exchange of states; nil: always.
+	afford func() bool
 }
 
 func newScreen(cfg Config) screen {
@@ -115,6 +121,9 @@ func (s screen) check(plain []byte, inbound bool) error {
 		}
 		if nodes > uint64(s.states) || user != 0 {
 			return fmt.Errorf("%w: %d members, %d bytes of state", errScreen, nodes, user)
+		}
+		if inbound && s.afford != nil && !s.afford() {
+			return errBusy
 		}
 		return nil
 	case inbound && kind == pingByte, !inbound && (kind == ackByte || kind == errByte):

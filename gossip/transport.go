@@ -21,6 +21,14 @@ const (
 	streamLimit = 120
 )
 
+// What we spend on answering exchanges of states, in bytes. All who come at once join the seed, and are known only to those that
+// came before: with 1000 of them it would send 48 MiB, one copy of a small file. Whom it refuses joins another.
+const (
+	stateEntry  = 90        // of one member
+	stateBurst  = 1 << 20   // unspent at most
+	stateBudget = 256 << 10 // a second
+)
+
 var errClosed = errors.New("gossip has ended")
 
 // transport is memberlist's way to the port. Safe for concurrent use. It owns every connection from accept or DialTimeout until
@@ -39,13 +47,15 @@ type transport struct {
 	open    map[*stream]struct{}
 	inbound int            // streams of open that we accepted
 	dials   sync.WaitGroup // Add only under mu and before closed
+	unspent float64        // bytes of stateBudget
+	spent   time.Time      // when unspent was reckoned
 }
 
 var _ memberlist.Transport = (*transport)(nil)
 
-func newTransport(cfg Config) *transport {
+func newTransport(cfg Config, members func() int) *transport {
 	life, end := context.WithCancel(context.Background())
-	return &transport{
+	t := &transport{
 		cfg:     cfg,
 		screen:  newScreen(cfg),
 		packets: make(chan *memberlist.Packet, packetQueue),
@@ -53,7 +63,25 @@ func newTransport(cfg Config) *transport {
 		life:    life,
 		end:     end,
 		open:    make(map[*stream]struct{}),
+		unspent: stateBurst,
 	}
+	t.screen.afford = func() bool { return t.afford(members()) }
+	return t
+}
+
+// afford spends what an answer with the state of so many members costs, if there is as much.
+func (t *transport) afford(members int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	t.unspent = min(t.unspent+now.Sub(t.spent).Seconds()*stateBudget, stateBurst)
+	t.spent = now
+	cost := float64(min(members*stateEntry, stateBurst))
+	if cost > t.unspent {
+		return false
+	}
+	t.unspent -= cost
+	return true
 }
 
 // FinalAdvertiseAddr gives Config.Advertise, whatever memberlist would guess.

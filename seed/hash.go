@@ -126,8 +126,8 @@ func (h *hasher) small(ctx context.Context, i int, buf []byte) error {
 	root, ok := h.cache.root(f.stamp)
 	if !ok {
 		began := h.opts.now()
-		err := h.read(i, func(r io.Reader) error {
-			n, err := io.ReadFull(r, buf)
+		err := h.read(i, func(file *os.File) error {
+			n, err := io.ReadFull(file, buf)
 			switch {
 			case err == nil:
 				return blocks.ErrTooLong
@@ -157,8 +157,8 @@ func (h *hasher) large(ctx context.Context, i int) error {
 		h.progress(int(f.size))
 	} else {
 		began := h.opts.now()
-		err := h.read(i, func(r io.Reader) (err error) {
-			l.tree, l.zeros, err = blocks.BuildTree(cancelReader{ctx, r}, uint64(f.size), h.blockSize, h.progress)
+		err := h.read(i, func(file *os.File) (err error) {
+			l.tree, l.zeros, err = blocks.BuildTree(blocks.NewFileReader(ctx, file), uint64(f.size), h.blockSize, h.progress)
 			return err
 		})
 		if err != nil {
@@ -174,9 +174,8 @@ func (h *hasher) large(ctx context.Context, i int) error {
 	return nil
 }
 
-// read gives a file's bytes to use, and makes sure that they are those of the file that was walked, and that it stayed as it was
-// meanwhile.
-func (h *hasher) read(i int, use func(r io.Reader) error) error {
+// read gives a file to use, and makes sure that it is the one that was walked, and that it stayed as it was meanwhile.
+func (h *hasher) read(i int, use func(f *os.File) error) error {
 	want, path := h.found[i].stamp, h.from.path(h.found[i].rel)
 	f, err := openStamped(path, want)
 	if err != nil {
@@ -206,17 +205,4 @@ func (h *hasher) read(i int, use func(r io.Reader) error) error {
 		return &ChangedError{Path: path}
 	}
 	return nil
-}
-
-// cancelReader ends with the context's error.
-type cancelReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c cancelReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
 }

@@ -229,15 +229,20 @@ func (r *results) machineLine() string {
 	}
 	day := func(x row) string { return x.Date.Format("2006-01-02") }
 	first, last := day(r.Rows[0]), day(r.Rows[0])
+	var builds []string
 	for _, x := range r.Rows {
 		first, last = min(first, day(x)), max(last, day(x))
+		if f := strings.Fields(x.Version); x.Tool == "p2pcp" && len(f) > 1 && !slices.Contains(builds, f[1]) {
+			builds = append(builds, f[1])
+		}
 	}
 	when := first
 	if last != first {
 		when += " to " + last
 	}
 	m := r.Machine
-	return fmt.Sprintf("Measured %s on %s, %d cores, %d GiB, Linux %s; medians.\n", when, m.CPU, m.Cores, m.MemoryGiB, m.Kernel)
+	return fmt.Sprintf("Measured %s on %s, %d cores, %d GiB, Linux %s; medians. Builds of p2pcp: %s (each row's is in the raw figures).\n",
+		when, m.CPU, m.Cores, m.MemoryGiB, m.Kernel, strings.Join(builds, ", "))
 }
 
 // versionsLine names the other tools' versions.

@@ -9,7 +9,7 @@ FUZZTIME ?= 10s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOFUMPT := mvdan.cc/gofumpt@v0.12.0
 
-.PHONY: build demo test short e2e lint fuzz sim sim-all bench benchmarks gossip-scale completions check install clean
+.PHONY: build demo test short e2e lint fuzz sim sim-all bench bench-quick bench-page benchmarks gossip-scale completions check install clean
 
 build: ## the static binary, bin/p2pcp
 	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/p2pcp .
@@ -44,8 +44,14 @@ sim-all: ## simulations of up to 10,000 nodes, some minutes: a line each, and as
 	P2PCP_SIM_ALL=1 go test -count=1 -timeout 60m -run TestSimCases -v ./swarm
 
 CASES ?= .
-bench: build ## swarms on shaped links: time against the physical limit, CPU, seed egress (root, Linux)
-	go run ./internal/bench -run "$(CASES)"
+bench: build ## all measurements, docs/PERFORMANCE.md's tables and pictures; CASES=8x200 for one case (root, Linux)
+	go run ./internal/bench -write -run "$(CASES)"
+
+bench-quick: build ## one run of 8 receivers (root, Linux)
+	go run ./internal/bench -quick
+
+bench-page: ## tables and pictures anew from what was measured
+	go run ./internal/bench -write -run '^$$'
 
 BENCHMARK_PACKAGES := ./blocks ./swarm ./swarm/wire
 BENCHSTAT := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da

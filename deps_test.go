@@ -26,7 +26,8 @@ const arrows = `
 	blocks        ->
 	internal/port ->
 	internal/lab  ->
-	internal/bench -> internal/lab
+	internal/bench -> internal/lab internal/bench/plot
+	internal/bench/plot ->
 	completions   ->
 `
 

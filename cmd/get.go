@@ -194,6 +194,7 @@ func (g *getRun) snapshot() progressSnapshot {
 	n := g.member.swarm.Stats()
 	p := progressSnapshot{
 		Stage: stageJoining, Received: n.Received, Sent: n.Sent, FromSeed: n.FromSeed, Peers: n.Sessions,
+		Control: n.Control, Discarded: n.Discarded,
 	}
 	c := g.member.swarm.Content()
 	if c == nil {

@@ -71,22 +71,24 @@ func quoteValue(s string) string {
 
 // progressMessage is the JSON form; message_type is start or status, and the last one says how it ended.
 type progressMessage struct {
-	Type     string   `json:"message_type"`
-	Command  string   `json:"command"`
-	Outcome  string   `json:"outcome,omitempty"`
-	Stage    string   `json:"stage,omitempty"`
-	Name     string   `json:"name,omitempty"`
-	Done     uint64   `json:"done"`      // bytes of this stage
-	Total    uint64   `json:"total"`     // 0: not known
-	DownRate uint64   `json:"down_rate"` // now; in the last message over all of the transfer; 0 also where it isn't known
-	UpRate   uint64   `json:"up_rate"`
-	ETA      *float64 `json:"eta_seconds,omitempty"`
-	Elapsed  float64  `json:"elapsed_seconds"`          // in the last message until all was in place
-	Linger   float64  `json:"linger_seconds,omitempty"` // in the last message: from then on
-	Received uint64   `json:"received"`
-	Sent     uint64   `json:"sent"`
-	FromSeed uint64   `json:"from_seed"` // bytes
-	Peers    int      `json:"peers"`
+	Type      string   `json:"message_type"`
+	Command   string   `json:"command"`
+	Outcome   string   `json:"outcome,omitempty"`
+	Stage     string   `json:"stage,omitempty"`
+	Name      string   `json:"name,omitempty"`
+	Done      uint64   `json:"done"`      // bytes of this stage
+	Total     uint64   `json:"total"`     // 0: not known
+	DownRate  uint64   `json:"down_rate"` // now; in the last message over all of the transfer; 0 also where it isn't known
+	UpRate    uint64   `json:"up_rate"`
+	ETA       *float64 `json:"eta_seconds,omitempty"`
+	Elapsed   float64  `json:"elapsed_seconds"`          // in the last message until all was in place
+	Linger    float64  `json:"linger_seconds,omitempty"` // in the last message: from then on
+	Received  uint64   `json:"received"`
+	Sent      uint64   `json:"sent"`
+	FromSeed  uint64   `json:"from_seed"` // bytes
+	Control   uint64   `json:"control"`   // bytes of sessions that are no content, both ways
+	Discarded uint64   `json:"discarded"` // of received
+	Peers     int      `json:"peers"`
 }
 
 func (p *progress) message(event string, v progressView) progressMessage {
@@ -95,6 +97,7 @@ func (p *progress) message(event string, v progressView) progressMessage {
 		Type: event, Command: p.command, Stage: stageAt(event, v), Name: v.Name, Done: v.Done, Total: v.Total,
 		DownRate: uint64(max(v.Down, 0)), UpRate: uint64(v.Up), Elapsed: seconds(v.Elapsed),
 		Received: v.Received, Sent: v.Sent, FromSeed: v.FromSeed, Peers: v.Peers,
+		Control: v.Control, Discarded: v.Discarded,
 	}
 	if event != "start" && event != "status" {
 		m.Type, m.Outcome = "status", event

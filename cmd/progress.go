@@ -28,7 +28,10 @@ type progressSnapshot struct {
 	Received uint64 // bytes of content from the network since the start
 	Sent     uint64 // bytes of content to others since the start
 	FromSeed uint64 // the part of Received that a seed sent
+	Control  uint64 // bytes of sessions that are no content, both ways
 	Peers    int    // live sessions
+
+	Discarded uint64 // the part of Received that nobody wanted any more
 
 	InPlace time.Time // when all of it was there and the lingering began; zero: not yet
 }

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"math/bits"
 	"path"
 	"path/filepath"
 	"slices"
@@ -9,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+
+	"p2pcp/blocks"
 )
 
 // seedFlags are those of 'p2pcp seed'.
@@ -24,6 +27,7 @@ type seedFlags struct {
 	keyFile    string
 	exclude    []string // globs, valid
 	limit      rates    // bytes per second; only Up counts
+	blockSize  uint32   // 0: as seed chooses
 	zone       string
 }
 
@@ -42,6 +46,8 @@ func (f *seedFlags) register(c *cobra.Command) {
 	fs.Var(ratesValue{&f.limit, true}, "limit", "send no faster (bytes/s: 100M, 1G; or 800Mbit)")
 	fs.StringVar(&f.listen, "listen", "", "listen on `HOST:PORT` (default: all, 7700-7799)")
 	fs.StringArrayVar(&f.advertise, "advertise", nil, "tell receivers this `HOST:PORT`; repeatable")
+	fs.Uint32Var(&f.blockSize, "block-size", 0, "bytes of a block, a power of two (for measurements)")
+	_ = fs.MarkHidden("block-size") // it is there
 	fs.StringVar(&f.zone, "zone", "", zoneHelp)
 	markFile(c, "ticket-file")
 	markFile(c, "key-file")
@@ -84,6 +90,9 @@ func (f *seedFlags) check(c *cobra.Command, args []string) error {
 		if c.Flags().Changed(d.flag) && d.value <= 0 {
 			return usagef("", "--%s is longer than 0", d.flag)
 		}
+	}
+	if n := f.blockSize; n != 0 && (n < blocks.MinBlockSize || n > blocks.MaxBlockSize || bits.OnesCount32(n) != 1) {
+		return usagef("", "--block-size is a power of two from %d to %d", blocks.MinBlockSize, blocks.MaxBlockSize)
 	}
 	return checkAddresses(f.listen, f.advertise, nil)
 }

@@ -18,6 +18,8 @@ type Options struct {
 	Progress func(done, total uint64) // bytes hashed or found in the cache; from any goroutine, also concurrently
 	Workers  int                      // small files hashed at a time: GOMAXPROCS
 
+	BlockSize uint32 // in bytes, one that a Header may have; 0: chosen by how much there is
+
 	// For tests.
 	now     func() time.Time  // the clock of the cache: time.Now
 	midHash func(path string) // called when a file was opened and before it is read

@@ -1,6 +1,7 @@
 package seed
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,7 +50,7 @@ func newHasher(w *walk, from origins, c *cache, o Options) *hasher {
 		from:      from,
 		cache:     c,
 		opts:      o,
-		blockSize: blockSizeFor(w.bytes, len(w.found)),
+		blockSize: cmp.Or(o.BlockSize, blockSizeFor(w.bytes, len(w.found))),
 		total:     w.bytes,
 		roots:     make([]blocks.Root, len(w.found)),
 		larges:    make(map[int]large),

@@ -122,15 +122,18 @@ func (s *Swarm) greet(conn net.Conn) (greeting, error) {
 	g := greeting{conn: conn, br: bufio.NewReaderSize(conn, readBuffer), told: told, named: ours.Peers}
 	sent := make(chan error, 1)
 	go func() { // both sides speak first, and a HELLO may be larger than the socket's buffers
-		_, err := conn.Write(ours.Append(nil))
+		n, err := conn.Write(ours.Append(nil))
+		s.count.control.Add(uint64(n))
 		sent <- err
 	}()
 	var err error
-	if g.hello, err = readHello(g.br); err != nil {
+	var size int
+	if g.hello, size, err = readHello(g.br); err != nil {
 		_ = conn.SetDeadline(time.Now())
 		<-sent
 		return g, err
 	}
+	s.count.control.Add(uint64(size))
 	if err := <-sent; err != nil {
 		return g, fmt.Errorf("send hello: %w", err)
 	}
@@ -153,16 +156,17 @@ func (s *Swarm) greet(conn net.Conn) (greeting, error) {
 	return g, nil
 }
 
-// readHello reads the first frame, which must be HELLO.
-func readHello(br *bufio.Reader) (wire.Hello, error) {
+// readHello reads the first frame, which must be HELLO, of so many bytes.
+func readHello(br *bufio.Reader) (h wire.Hello, size int, err error) {
 	t, payload, err := wire.ReadFrame(br, nil)
 	if err != nil {
-		return wire.Hello{}, fmt.Errorf("read hello: %w", err)
+		return h, 0, fmt.Errorf("read hello: %w", err)
 	}
 	if t != wire.THello {
-		return wire.Hello{}, fmt.Errorf("%w: first frame is %s, not HELLO", errProtocol, t)
+		return h, 0, fmt.Errorf("%w: first frame is %s, not HELLO", errProtocol, t)
 	}
-	return wire.ParseHello(payload)
+	h, err = wire.ParseHello(payload)
+	return h, wire.HeadSize + len(payload), err
 }
 
 // hello is our HELLO for a connection, and the Bitfield it carries; nil without a Header.

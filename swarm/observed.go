@@ -27,7 +27,7 @@ func (s *Swarm) observed(conn net.Conn) {
 	defer stop()
 	_ = conn.SetDeadline(time.Now().Add(helloTime))
 	br := bufio.NewReaderSize(conn, 4<<10)
-	h, err := readHello(br)
+	h, _, err := readHello(br)
 	if err != nil || !h.Observer {
 		return
 	}

@@ -26,6 +26,7 @@ func (ss *session) readLoop(br *bufio.Reader) error {
 			return fmt.Errorf("read: %w", err)
 		}
 		if t == wire.TData {
+			ss.s.count.control.Add(wire.HeadSize + wire.DataHead)
 			if err := ss.readBytes(br, n); err != nil {
 				return err
 			}
@@ -38,6 +39,7 @@ func (ss *session) readLoop(br *bufio.Reader) error {
 			payload = make([]byte, n)
 		}
 		payload = payload[:n]
+		ss.s.count.control.Add(uint64(wire.HeadSize + n))
 		if _, err := io.ReadFull(br, payload); err != nil {
 			return fmt.Errorf("read: %w", err)
 		}

@@ -7,9 +7,9 @@ import (
 	"p2pcp/swarm/wire"
 )
 
-// counters count content bytes. Safe for concurrent use.
+// counters count content bytes, and in control all other bytes of sessions, both ways. Safe for concurrent use.
 type counters struct {
-	in, fromSeed, sent, discarded, bad atomic.Uint64
+	in, fromSeed, sent, discarded, bad, control atomic.Uint64
 }
 
 func (c *counters) received(seed bool, n uint32) {
@@ -24,6 +24,7 @@ type Snapshot struct {
 	CoreStats
 	Received, FromSeed, Sent uint64 // content bytes since the start
 	Discarded                uint64 // of Received: nobody wanted them any more
+	Control                  uint64 // bytes of sessions that are no content: frames' heads, Proofs, HAVE and so on, both ways
 	Bad                      uint64 // Blocks that didn't verify
 	DownRate, UpRate         uint64 // bytes a second, smoothed over a second or so
 	At                       time.Time
@@ -34,6 +35,7 @@ type Snapshot struct {
 func (s *Swarm) Stats() Snapshot {
 	n := *s.snap.Load()
 	n.Received, n.FromSeed, n.Sent = s.count.in.Load(), s.count.fromSeed.Load(), s.count.sent.Load()
+	n.Discarded, n.Control = s.count.discarded.Load(), s.count.control.Load()
 	return n
 }
 

@@ -106,6 +106,7 @@ func (ss *session) writeOnce() (wrote bool, pause time.Duration, err error) {
 	if err := ss.writeAll(o.buf); err != nil {
 		return false, 0, fmt.Errorf("write: %w", err)
 	}
+	ss.s.count.control.Add(uint64(len(o.buf)))
 	if block {
 		o.adapt(ss.conn, time.Since(begin))
 		ss.wrote(req)
@@ -283,6 +284,7 @@ func (ss *session) wrote(req wire.Request) {
 	o := &ss.out
 	o.sent += o.n
 	ss.s.count.sent.Add(uint64(o.n))
+	ss.s.count.control.Add(-uint64(o.n))
 	o.n, o.pass = 0, nil
 	if o.sent == req.Length {
 		ss.endSend(req, true)

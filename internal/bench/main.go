@@ -1,10 +1,14 @@
-// Command bench measures p2pcp on hosts made of network namespaces (internal/lab): `make bench`. It needs root and Linux.
+// Command bench measures p2pcp, and other tools beside it, on hosts made of network namespaces (internal/lab): `make bench`. It needs
+// root and Linux. With -write it keeps every run's figures in docs/performance/results.json and makes docs/PERFORMANCE.md's
+// tables and the pictures from them; what wasn't measured this time stays as it is.
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -15,101 +19,120 @@ import (
 	"time"
 )
 
-// bound is what a figure must not exceed, and what it aims at.
-type bound struct {
-	figure    string
-	must, aim float64
-}
-
-// experiment is a named case with its bounds.
-type experiment struct {
-	name string
-	shaped
-	bounds []bound
-}
-
-func egress(must, aim float64) bound { return bound{"seed copies", must, aim} }
-
-// common are the bounds of every plain case.
-var common = []bound{egress(1.10, 1.04), {"p95/p50", 1.05, 1.02}, {"waste", 0.01, 0.003}, {"peak MiB", 128, 64}}
-
-// with is common and more.
-func with(more ...bound) []bound { return append(more, common...) }
-
-var experiments = []experiment{
-	{"8x200", shaped{receivers: 8, mbit: 200, mib: 256}, with(bound{"ratio", 1.05, 1.02}, bound{"cpu s/GiB", 5, 3})},
-	{"16x100", shaped{receivers: 16, mbit: 100, mib: 128}, with(bound{"ratio", 1.07, 1.03})},
-	{"16x200", shaped{receivers: 16, mbit: 200, mib: 256}, with(bound{"ratio", 1.12, 1.04})},
-	{"32x50", shaped{receivers: 32, mbit: 50, mib: 64}, with(bound{"ratio", 1.15, 1.06})},
-	{"16x100 slow seed", shaped{receivers: 16, mbit: 100, mib: 128, seedMbit: 25}, with(bound{"ratio", 1.08, 1.03})},
-	{"16x100 slow receiver", shaped{receivers: 16, mbit: 100, mib: 128, slowMbit: 10}, []bound{{"others' p95/limit", 1.25, 1.10}}},
-	{
-		"16x100 apart",
-		shaped{receivers: 16, mbit: 100, mib: 128, apart: 500 * time.Millisecond},
-		[]bound{{"last own/limit", 1.12, 1.05}, egress(1.3, 1.15)},
-	},
-	{"16x100 killed", shaped{receivers: 16, mbit: 100, mib: 128, kill: true}, []bound{{"ratio", 1.20, 1.10}}},
-	{
-		"64x200 fan-out 8, -d", shaped{receivers: 64, mbit: 200, mib: 64, fanout: 8, args: []string{"-d"}}, []bound{egress(2.0, 1.5)},
-	},
-	{"64x200 fan-out 8", shaped{receivers: 64, mbit: 200, mib: 64, fanout: 8}, []bound{egress(1000, 3)}},
-	{
-		"2 zones of 8x100",
-		shaped{receivers: 16, mbit: 100, mib: 128, zones: true},
-		with(bound{"crossed", 1.10, 1.02}, bound{"ratio", 1.35, 1.2}),
-	},
-	{"16x200 1 MiB", shaped{receivers: 16, mbit: 200, mib: 1}, []bound{{"makespan", 0.25, 0.15}}},
-}
-
 func main() {
-	if spec := os.Getenv(copyEnv); spec != "" {
-		if err := plainCopy(spec); err != nil {
+	if spec := os.Getenv(roleEnv); spec != "" {
+		if err := playRole(spec); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
 		return
 	}
-	if err := measure(); err != nil {
+	if err := mainErr(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func measure() error {
+// bench is what runs share.
+type bench struct {
+	bins  []string // p2pcp's, absolute
+	tools *regexp.Regexp
+	runs  int // of each case; 0: as many as the case wants
+	trace bool
+	kept  *results // nil: nothing is written
+}
+
+func mainErr() error {
 	bin := flag.String("bin", "bin/p2pcp", "the binary to measure; several, with commas between, take turns")
 	only := flag.String("run", "", "only the cases whose name matches this expression")
-	runs := flag.Int("runs", 3, "runs of each case")
+	tools := flag.String("tools", "", "only the tools whose name matches this expression")
+	runs := flag.Int("runs", 0, "runs of each case (default: 3 of the short ones)")
 	trace := flag.Bool("trace", false, "say where the time goes")
+	quick := flag.Bool("quick", false, "one run of 8 receivers and 64 MiB")
+	write := flag.Bool("write", false, "keep the figures and make tables and pictures of them")
 	flag.Parse()
 	match, err := regexp.Compile(*only)
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	var bins []string
-	for b := range strings.SplitSeq(*bin, ",") {
-		abs, err := filepath.Abs(b)
+	b := &bench{runs: *runs, trace: *trace}
+	if b.tools, err = regexp.Compile(*tools); err != nil {
+		return err
+	}
+	for bin := range strings.SplitSeq(*bin, ",") {
+		abs, err := filepath.Abs(bin)
 		if err != nil {
 			return err
 		}
-		bins = append(bins, abs)
+		b.bins = append(b.bins, abs)
 	}
-	b := &bench{runs: *runs, trace: *trace}
+	if *write {
+		if b.kept, err = loadResults(resultsFile); err != nil {
+			return err
+		}
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if *quick {
+		return b.experiment(ctx, quickCase)
+	}
 	for _, e := range experiments {
 		if !match.MatchString(e.name) {
 			continue
 		}
-		if err := b.experiment(ctx, e, bins); err != nil {
+		if err := b.experiment(ctx, e); err != nil {
 			return fmt.Errorf("%s: %w", e.name, err)
 		}
+		if b.kept != nil { // what was measured is kept whatever happens to the next case
+			if err := b.kept.save(resultsFile); err != nil {
+				return err
+			}
+		}
 	}
-	return nil
+	if b.kept == nil {
+		return nil
+	}
+	return b.kept.publish()
 }
 
-// experiment measures one case, the binaries in turn, and prints each run and the medians.
-func (b *bench) experiment(ctx context.Context, e experiment, bins []string) (err error) {
-	s, err := b.stage(ctx, e.shaped)
+// toolsOf are those of a case that are here and wanted; p2pcp's binaries count as tools of their own if there are several.
+func (b *bench) toolsOf(ctx context.Context, e experiment) (out []tool) {
+	names := e.tools
+	if names == nil {
+		names = []string{"p2pcp"}
+	}
+	for _, name := range names {
+		if !b.tools.MatchString(name) {
+			continue
+		}
+		if name == "p2pcp" {
+			for _, bin := range b.bins {
+				t := ours(bin)
+				if len(b.bins) > 1 {
+					t.name = filepath.Base(bin)
+				}
+				out = append(out, t)
+			}
+			continue
+		}
+		t := others[name]
+		t.name = name
+		if why := t.missing(ctx); why != nil {
+			fmt.Printf("%-24s %-14s skipped: %v\n", e.name, name, why)
+			continue
+		}
+		out = append(out, t)
+	}
+	return out
+}
+
+// experiment measures one case, the tools in turn, and prints each run and the medians.
+func (b *bench) experiment(ctx context.Context, e experiment) (err error) {
+	tools := b.toolsOf(ctx, e)
+	if len(tools) == 0 {
+		return nil
+	}
+	s, err := b.stage(ctx, e.course)
 	if err != nil {
 		return err
 	}
@@ -118,40 +141,59 @@ func (b *bench) experiment(ctx context.Context, e experiment, bins []string) (er
 			err = end
 		}
 	}()
-	all := make([][]outcome, len(bins))
-	for range b.runs {
-		for k, bin := range bins {
-			b.bin = bin
-			o, err := s.round(ctx)
+	all := make([][]record, len(tools))
+	for range cmp.Or(b.runs, e.runs, 3) {
+		for k, t := range tools {
+			r, err := s.round(ctx, t)
 			if err != nil {
-				return err
+				return fmt.Errorf("%s: %w", t.name, err)
 			}
-			all[k] = append(all[k], o)
-			fmt.Printf("%-24s %-10s %s\n", e.name, filepath.Base(bin), o)
+			all[k] = append(all[k], r)
+			fmt.Printf("%-24s %-14s %s\n", e.name, t.name, r.Figures)
 		}
 	}
-	for k, bin := range bins {
-		m := medians(all[k])
-		for _, bd := range e.bounds {
-			v, verdict := m[bd.figure], "aim"
-			switch {
-			case v > bd.must:
-				verdict = "MISSED"
-			case v > bd.aim:
-				verdict = "must"
+	for k, t := range tools {
+		if t.ours {
+			m := medians(all[k])
+			for n, other := range tools {
+				m["of "+other.name] = m["makespan"] / medians(all[n])["makespan"]
 			}
-			fmt.Printf("%-24s %-10s median %-18s %8.3f  must %.3f aim %.3f: %s\n", e.name, filepath.Base(bin), bd.figure, v, bd.must, bd.aim, verdict)
+			e.judge(t.name, m)
+		}
+		if b.kept != nil && (!t.ours || len(b.bins) == 1) {
+			b.kept.put(row{Case: e.name, Tool: t.name, Version: t.version(ctx), Date: time.Now().UTC().Truncate(time.Second), Runs: all[k]})
 		}
 	}
 	return nil
 }
 
-func medians(runs []outcome) outcome {
+// judge prints how figures keep to their bounds.
+func (e experiment) judge(name string, m outcome) {
+	for _, bd := range e.bounds {
+		v, known := m[bd.figure]
+		if !known { // of a tool that isn't here
+			continue
+		}
+		verdict := "aim"
+		switch {
+		case v > bd.must:
+			verdict = "MISSED"
+		case v > bd.aim:
+			verdict = "must"
+		}
+		fmt.Printf("%-24s %-14s median %-18s %8.3f  must %.3f aim %.3f: %s\n", e.name, name, bd.figure, v, bd.must, bd.aim, verdict)
+	}
+}
+
+// outcome is what one run gave: figures by their names.
+type outcome map[string]float64
+
+func medians(runs []record) outcome {
 	m := outcome{}
-	for name := range runs[0] {
+	for name := range runs[0].Figures {
 		var xs []float64
-		for _, o := range runs {
-			xs = append(xs, o[name])
+		for _, r := range runs {
+			xs = append(xs, r.Figures[name])
 		}
 		m[name] = median(xs)
 	}
@@ -159,17 +201,11 @@ func medians(runs []outcome) outcome {
 }
 
 func (o outcome) String() string {
-	var names, out []string
-	for name := range o {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		v := o[name]
-		if name == "u" {
-			v /= 1e6
-		}
-		out = append(out, fmt.Sprintf("%s %.3f", name, v))
+	var out []string
+	for _, name := range sortedNames(o) {
+		out = append(out, fmt.Sprintf("%s %.4g", name, o[name]))
 	}
 	return strings.Join(out, ", ")
 }
+
+func sortedNames(o outcome) []string { return slices.Sorted(maps.Keys(o)) }

@@ -27,16 +27,16 @@ type sample struct {
 	sent, in []uint64
 }
 
-const sampleTime = 25 * time.Millisecond
+// sampleTime is the time between two samples; of more than manyHosts it is longer, for reading them costs CPU.
+const (
+	sampleTime = 25 * time.Millisecond
+	manyHosts  = 20
+)
 
 func read(hosts []*lab.Host) (sample, error) {
 	s := sample{at: time.Now()}
 	for _, h := range hosts {
-		out, err := h.Sent()
-		if err != nil {
-			return s, err
-		}
-		in, err := h.Received()
+		out, in, err := h.Counters()
 		if err != nil {
 			return s, err
 		}
@@ -55,9 +55,13 @@ func watch(ctx context.Context, hosts []*lab.Host) (*sampler, error) {
 		return nil, err
 	}
 	w.rows = append(w.rows, first)
+	period := sampleTime
+	if len(hosts) > manyHosts {
+		period *= 4
+	}
 	go func() {
 		defer close(w.done)
-		for tick := time.NewTicker(sampleTime); ; {
+		for tick := time.NewTicker(period); ; {
 			select {
 			case <-ctx.Done():
 				tick.Stop()
@@ -86,23 +90,51 @@ func (w *sampler) sent(host int) uint64 {
 	return w.rows[len(w.rows)-1].sent[host] - w.rows[0].sent[host]
 }
 
+// curvePoints is about how many points a curve has.
+const curvePoints = 60
+
+// curve is the bytes that all receivers' interfaces had received, in MiB, over the seconds since the first sample.
+func (w *sampler) curve() (out [][2]float64) {
+	total := func(s sample) (n uint64) {
+		for _, in := range s.in[1:] {
+			n += in
+		}
+		return n
+	}
+	for k := 0; k < len(w.rows); k += max(1, len(w.rows)/curvePoints) {
+		s := w.rows[k]
+		out = append(out, [2]float64{round3(s.at.Sub(w.rows[0].at).Seconds()), round3(float64(total(s)-total(w.rows[0])) / mib)})
+	}
+	return out
+}
+
+func round3(v float64) float64 { return math.Round(v*1000) / 1000 }
+
+func rounded(xs []float64) []float64 {
+	for k := range xs {
+		xs[k] = round3(xs[k])
+	}
+	return xs
+}
+
 // losses says where receivers' time went that a full downlink would have saved, seconds of the mean receiver: before half of its rate
-// was reached, in the middle, and after its own end until the end of all. line is the link's rate, bytes a second.
+// was reached, in the middle, and after its own end until the end of all.
 type losses struct{ Start, Middle, Tail float64 }
 
-func (w *sampler) losses(line float64, gets []*proc) (l losses) {
+func (r *round) losses() (l losses) {
+	w, gets, line := r.watch, r.left(), float64(r.mbit)*1e6/8
 	begin, last := w.rows[0].at, time.Time{}
 	for _, p := range gets {
-		if end := p.out.finished(); end.After(last) {
+		if end := r.complete(p); end.After(last) {
 			last = end
 		}
 	}
 	for _, p := range gets {
-		host, end := slices.Index(w.hosts, p.host), p.out.finished()
+		host, end := slices.Index(w.hosts, p.Host), r.complete(p)
 		started := end
 		full, got := 0.0, 0.0
-		for r := 1; r < len(w.rows); r++ {
-			a, b := w.rows[r-1], w.rows[r]
+		for k := 1; k < len(w.rows); k++ {
+			a, b := w.rows[k-1], w.rows[k]
 			dt, n := b.at.Sub(a.at).Seconds(), float64(b.in[host]-a.in[host])
 			if started == end && n > dt*line/2 {
 				started = a.at
@@ -120,6 +152,32 @@ func (w *sampler) losses(line float64, gets []*proc) (l losses) {
 	return losses{l.Start / n, l.Middle / n, l.Tail / n}
 }
 
+// usage is what a running process has used.
+type usage struct {
+	cpu  float64 // seconds
+	peak int64   // bytes
+}
+
+func (u *usage) add(more usage) { u.cpu, u.peak = u.cpu+more.cpu, max(u.peak, more.peak) }
+
+// usageOf is a process's so far; what can't be read is 0.
+func usageOf(pid int) (u usage) {
+	const tick = 100 // a second, on every Linux
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, after, _ := strings.Cut(string(b), ") ")
+	if f := strings.Fields(after); len(f) > 12 {
+		user, _ := strconv.ParseFloat(f[11], 64)
+		system, _ := strconv.ParseFloat(f[12], 64)
+		u.cpu = (user + system) / tick
+	}
+	b, _ = os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if _, after, ok := strings.Cut(string(b), "VmHWM:"); ok {
+		u.peak, _ = strconv.ParseInt(strings.Fields(after)[0], 10, 64)
+		u.peak <<= 10
+	}
+	return u
+}
+
 // machine is what the cores did so far, in ticks.
 type machine struct{ busy, all float64 }
 
@@ -135,7 +193,7 @@ func readMachine() (m machine, err error) {
 			return m, fmt.Errorf("/proc/stat: %w", err)
 		}
 		m.all += v
-		if k != 3 && k != 4 { // idle, iowait
+		if k != 1 && k != 3 && k != 4 { // nice (what runs beside a measurement gives way to it), idle, iowait
 			m.busy += v
 		}
 	}

@@ -1,6 +1,10 @@
 package main
 
-import "p2pcp/internal/lab"
+import (
+	"slices"
+
+	"p2pcp/internal/lab"
+)
 
 // zoned is a case with two zones: the seed's, and one as large behind a link of a host's rate.
 type zoned bool
@@ -13,12 +17,12 @@ func (z zoned) far(receivers int) int {
 	return receivers / 2
 }
 
-// args are what a process is told of its zone; 0 is the seed.
-func (z zoned) args(host, receivers int) []string {
-	switch {
-	case !bool(z):
+// args are what a process on a host is told of its zone.
+func (z zoned) args(h *lab.Host, s *stage) []string {
+	if !z {
 		return nil
-	case host > receivers-z.far(receivers):
+	}
+	if all := s.lab.Hosts(); slices.Index(all, h) >= len(all)-z.far(s.receivers) {
 		return []string{"--zone", "far"}
 	}
 	return []string{"--zone", "near"}

@@ -76,15 +76,15 @@ func TestE2ECorruption(t *testing.T) {
 		seed, ticket := r.seed(path)
 		first := r.get(1, ticket, "-d")
 		if code := r.wait(first, time.Minute); code != 0 {
-			t.Fatalf("exit %d: %s", code, first.err)
+			t.Fatalf("exit %d: %s", code, first.Err)
 		}
 		r.run(1, "sh", "-c", "printf XYZ | dd of="+path+" bs=1 seek=30000000 conv=notrunc status=none")
 		second := r.get(2, ticket, "-v", "--join", r.memberAddr(1))
 		if code := r.wait(second, time.Minute); code != 0 {
-			t.Fatalf("exit %d: %s", code, second.err)
+			t.Fatalf("exit %d: %s", code, second.Err)
 		}
 		r.sameEverywhere(path, sum, 2)
-		if log := second.err.String(); !strings.Contains(log, "bad block") || !strings.Contains(log, r.host(1).Name()) {
+		if log := second.Err.String(); !strings.Contains(log, "bad block") || !strings.Contains(log, r.host(1).Name()) {
 			t.Errorf("the holder of the wrong byte isn't named:\n%s", log)
 		}
 		r.run(1, r.bin, "stop", "--all")
@@ -106,22 +106,22 @@ func TestE2ECorruption(t *testing.T) {
 			out, _ := r.host(3).Command(r.ctx, "ss", "-Hltn", "sport", "=", ":7600").Output()
 			return len(out) > 0
 		})
-		var all []*proc
+		var all []*lab.Proc
 		for _, h := range []int{1, 2} {
 			all = append(all, r.get(h, ticket, "-v"))
 		}
 		logs := ""
 		for i, p := range all {
 			if code := r.wait(p, time.Minute); code != 0 {
-				t.Fatalf("host %d: exit %d: %s", i+1, code, p.err)
+				t.Fatalf("host %d: exit %d: %s", i+1, code, p.Err)
 			}
-			logs += p.err.String()
+			logs += p.Err.String()
 		}
 		r.sameEverywhere(path, sum, 1, 2)
 		if !strings.Contains(logs, "bad block") || !strings.Contains(logs, r.host(0).Name()) {
 			t.Errorf("nobody saw the turned bits:\n%s", logs)
 		}
-		_ = proxy.cmd.Process.Kill()
+		proxy.Signal(os.Kill)
 		r.clear(path)
 		r.end(seed)
 	})
@@ -152,13 +152,13 @@ func TestE2ERefusals(t *testing.T) {
 			}
 			p := r.start(1, r.bin, append([]string{"get", "-q"}, c.args...)...)
 			if code := r.wait(p, 20*time.Second); code != c.code {
-				t.Errorf("exit %d, want %d: %s", code, c.code, p.err)
+				t.Errorf("exit %d, want %d: %s", code, c.code, p.Err)
 			}
-			if lines := strings.Count(p.err.String(), "\n"); lines != 2 {
-				t.Errorf("%d lines instead of an error and a hint:\n%s", lines, p.err)
+			if lines := strings.Count(p.Err.String(), "\n"); lines != 2 {
+				t.Errorf("%d lines instead of an error and a hint:\n%s", lines, p.Err)
 			}
-			if p.out.String() != "" {
-				t.Errorf("stdout: %q", p.out)
+			if p.Out.String() != "" {
+				t.Errorf("stdout: %q", p.Out)
 			}
 		})
 	}
@@ -172,7 +172,7 @@ func TestE2ERefusals(t *testing.T) {
 		p := r.start(1, r.bin, "get", "-q", ticket, "--key-file", lab.Scratch+"/key")
 		begin := time.Now()
 		if code := r.wait(p, 20*time.Second); code != 8 {
-			t.Errorf("exit %d, want 8: %s", code, p.err)
+			t.Errorf("exit %d, want 8: %s", code, p.Err)
 		}
 		if took := time.Since(begin); took > 6*time.Second {
 			t.Errorf("took %s", took)
@@ -184,16 +184,16 @@ func TestE2ERefusals(t *testing.T) {
 		p := r.get(1, ticket, "--limit", "10M")
 		r.untilSent(0, size/4)
 		begin := time.Now()
-		p.signal(os.Interrupt)
+		p.Signal(os.Interrupt)
 		if code := r.wait(p, 5*time.Second); code != 130 {
-			t.Errorf("exit %d, want 130: %s", code, p.err)
+			t.Errorf("exit %d, want 130: %s", code, p.Err)
 		}
 		if took := time.Since(begin); took > 2*time.Second {
 			t.Errorf("gone after %s", took)
 		}
 		again := r.get(1, ticket, "--json")
 		if code := r.wait(again, time.Minute); code != 0 {
-			t.Fatalf("exit %d: %s", code, again.err)
+			t.Fatalf("exit %d: %s", code, again.Err)
 		}
 		if c := copies(r.result(again).Fetched, size); c > 0.9 {
 			t.Errorf("the second run fetched %.2f of the file", c)
@@ -221,7 +221,7 @@ func TestE2ELedger(t *testing.T) {
 	r.run(3, "sh", "-c", "echo other >"+path)
 	p := r.get(3, ticket)
 	if code := r.wait(p, time.Minute); code != 4 {
-		t.Fatalf("exit %d: %s", code, p.err)
+		t.Fatalf("exit %d: %s", code, p.Err)
 	}
 	out := r.run(0, r.bin, "status", ticket, "--json")
 	for _, want := range []string{`"unchanged"`, `"changed"`, `"failed"`, r.host(3).Name(), "exists and differs"} {
@@ -231,11 +231,11 @@ func TestE2ELedger(t *testing.T) {
 	}
 	r.run(4, r.bin, "get", ticket, "-o", lab.Scratch+"/")
 	if code := r.wait(seed, 10*time.Second); code != 0 {
-		t.Errorf("seed --expect 3: exit %d: %s", code, seed.err)
+		t.Errorf("seed --expect 3: exit %d: %s", code, seed.Err)
 	}
 	for _, want := range []string{"3/4 hosts done", "failed", "exists and differs"} {
-		if !strings.Contains(seed.err.String(), want) {
-			t.Errorf("the final table lacks %q:\n%s", want, seed.err)
+		if !strings.Contains(seed.Err.String(), want) {
+			t.Errorf("the final table lacks %q:\n%s", want, seed.Err)
 		}
 	}
 }

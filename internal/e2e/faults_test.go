@@ -20,15 +20,15 @@ type result struct {
 	Fetched uint64 `json:"fetched"`
 }
 
-func (r *rig) result(p *proc) result {
+func (r *rig) result(p *lab.Proc) result {
 	r.Helper()
-	for line := range strings.Lines(p.out.String()) {
+	for line := range strings.Lines(p.Out.String()) {
 		var m result
 		if json.Unmarshal([]byte(line), &m) == nil && m.Type == "result" {
 			return m
 		}
 	}
-	r.Fatalf("no result in %q; stderr %q", p.out, p.err)
+	r.Fatalf("no result in %q; stderr %q", p.Out, p.Err)
 	return result{}
 }
 
@@ -85,15 +85,15 @@ func TestE2EKills(t *testing.T) {
 	t.Run("receiver at half", func(t *testing.T) {
 		r := r.with(t)
 		seed, ticket := r.seed(path)
-		var all []*proc
+		var all []*lab.Proc
 		for _, h := range r.receivers() {
 			all = append(all, r.get(h, ticket, "--json"))
 		}
 		r.untilSent(0, size/2)
-		all[0].signal(syscall.SIGKILL)
+		all[0].Signal(syscall.SIGKILL)
 		for i, p := range all[1:] {
 			if code := r.wait(p, time.Minute); code != 0 {
-				t.Errorf("host %d: exit %d: %s", i+2, code, p.err)
+				t.Errorf("host %d: exit %d: %s", i+2, code, p.Err)
 			}
 		}
 		header, held := r.journal(1, "model.bin")
@@ -103,7 +103,7 @@ func TestE2EKills(t *testing.T) {
 		lacked := uint64(held.Len()-held.Count()) * uint64(header.BlockSize)
 		again := r.get(1, ticket, "--json")
 		if code := r.wait(again, time.Minute); code != 0 {
-			t.Fatalf("again: exit %d: %s", code, again.err)
+			t.Fatalf("again: exit %d: %s", code, again.Err)
 		}
 		got := r.result(again).Fetched
 		t.Logf("the second run lacked %d of %d blocks and fetched %.2f of them", held.Len()-held.Count(), held.Len(), float64(got)/float64(lacked))
@@ -118,15 +118,15 @@ func TestE2EKills(t *testing.T) {
 	t.Run("seed once one copy is out", func(t *testing.T) {
 		r := r.with(t)
 		seed, ticket := r.seed(path)
-		var all []*proc
+		var all []*lab.Proc
 		for _, h := range r.receivers() {
 			all = append(all, r.get(h, ticket, "-d"))
 		}
 		r.untilCopyOut("model.bin", r.receivers()...)
-		seed.signal(syscall.SIGKILL)
+		seed.Signal(syscall.SIGKILL)
 		for i, p := range all {
 			if code := r.wait(p, time.Minute); code != 0 {
-				t.Errorf("host %d: exit %d: %s", i+1, code, p.err)
+				t.Errorf("host %d: exit %d: %s", i+1, code, p.Err)
 			}
 		}
 		r.sameEverywhere(path, sum, r.receivers()...)
@@ -152,20 +152,20 @@ func TestE2EKills(t *testing.T) {
 		r := r.with(t)
 		file := lab.Scratch + "/ticket"
 		seed, ticket := r.seed(path, "--ticket-file", file)
-		var all []*proc
+		var all []*lab.Proc
 		for _, h := range r.receivers() {
 			all = append(all, r.get(h, ticket))
 		}
 		r.untilSent(0, size/3)
-		seed.signal(syscall.SIGKILL)
-		<-seed.done
+		seed.Signal(syscall.SIGKILL)
+		<-seed.Done()
 		seed, second := r.seed(path, "--ticket-file", file)
 		if second != ticket {
 			t.Errorf("the ticket changed:\n%s\n%s", ticket, second)
 		}
 		for i, p := range all {
 			if code := r.wait(p, time.Minute); code != 0 {
-				t.Errorf("host %d: exit %d: %s", i+1, code, p.err)
+				t.Errorf("host %d: exit %d: %s", i+1, code, p.Err)
 			}
 		}
 		r.sameEverywhere(path, sum, r.receivers()...)
@@ -203,9 +203,9 @@ func (r *rig) memberAddr(host int) string {
 }
 
 // end interrupts a process and waits for it.
-func (r *rig) end(p *proc) {
+func (r *rig) end(p *lab.Proc) {
 	r.Helper()
-	p.signal(syscall.SIGINT)
+	p.Signal(syscall.SIGINT)
 	r.wait(p, 5*time.Second)
 }
 
@@ -218,7 +218,7 @@ func TestE2EReuse(t *testing.T) {
 		t.Helper()
 		p := r.get(1, ticket, append(args, "--json", "--linger", "0")...)
 		if code := r.wait(p, time.Minute); code != 0 {
-			t.Fatalf("exit %d: %s", code, p.err)
+			t.Fatalf("exit %d: %s", code, p.Err)
 		}
 		return r.result(p)
 	}

@@ -48,9 +48,9 @@ func TestE2ELaunchers(t *testing.T) {
 			for i, h := range hosts {
 				p := r.start(0, "ssh", append(ssh, h, get(ticket))...)
 				if code := r.wait(p, time.Minute); code != 0 {
-					t.Fatalf("host %d: exit %d: %s", i, code, p.err)
+					t.Fatalf("host %d: exit %d: %s", i, code, p.Err)
 				}
-				if late := p.ended.Sub(p.out.first); late > 2*time.Second {
+				if late := p.Ended().Sub(p.Out.When("")); late > 2*time.Second {
 					t.Errorf("host %d: the command returned %s after its completion", i, late)
 				}
 			}
@@ -72,13 +72,13 @@ func TestE2ELaunchers(t *testing.T) {
 		r := r.with(t)
 		_, ticket := r.seed(path)
 		check(r, r.sent(func() {
-			var all []*proc
+			var all []*lab.Proc
 			for _, h := range hosts {
 				all = append(all, r.start(0, "ssh", append(ssh, h, get(ticket))...))
 			}
 			for _, p := range all {
 				if code := r.wait(p, time.Minute); code != 0 {
-					t.Errorf("exit %d: %s", code, p.err)
+					t.Errorf("exit %d: %s", code, p.Err)
 				}
 			}
 		}), 1.5)
@@ -89,10 +89,10 @@ func TestE2ELaunchers(t *testing.T) {
 		check(r, r.sent(func() {
 			p := r.start(0, "env", "PDSH_SSH_ARGS_APPEND=-F "+r.lab.SSHConfig(), "pdsh", "-R", "ssh", "-S", "-f", "64", "-w", strings.Join(hosts, ","), get(ticket))
 			if code := r.wait(p, time.Minute); code != 0 {
-				t.Errorf("exit %d: %s", code, p.err)
+				t.Errorf("exit %d: %s", code, p.Err)
 			}
-			if n := strings.Count(p.out.String(), ": changed "+path+" "); n != len(hosts) {
-				t.Errorf("%d hosts said changed:\n%s", n, p.out)
+			if n := strings.Count(p.Out.String(), ": changed "+path+" "); n != len(hosts) {
+				t.Errorf("%d hosts said changed:\n%s", n, p.Out)
 			}
 		}), 1.5)
 	})
@@ -102,10 +102,10 @@ func TestE2ELaunchers(t *testing.T) {
 		check(r, r.sent(func() {
 			p := r.start(0, "clush", "-b", "-S", "-f", "64", "-o", "-F "+r.lab.SSHConfig(), "-w", strings.Join(hosts, ","), get(ticket, "-q"))
 			if code := r.wait(p, time.Minute); code != 0 {
-				t.Errorf("exit %d: %s%s", code, p.out, p.err)
+				t.Errorf("exit %d: %s%s", code, p.Out, p.Err)
 			}
-			if n := strings.Count(p.out.String(), "changed "+path+" "); n != 1 {
-				t.Errorf("clush -b didn't fold equal lines into one group:\n%s", p.out)
+			if n := strings.Count(p.Out.String(), "changed "+path+" "); n != 1 {
+				t.Errorf("clush -b didn't fold equal lines into one group:\n%s", p.Out)
 			}
 		}), 1.5)
 	})
@@ -163,13 +163,13 @@ func TestE2EParallel(t *testing.T) {
 	seed, ticket := r.seed(path, "--expect", "8", "--for", "2m")
 	begin := time.Now()
 	egress := r.sent(func() {
-		var all []*proc
+		var all []*lab.Proc
 		for _, h := range r.receivers() {
 			all = append(all, r.get(h, ticket, "--json"))
 		}
 		for i, p := range all {
 			if code := r.wait(p, time.Minute); code != 0 {
-				t.Errorf("host %d: exit %d: %s", i+1, code, p.err)
+				t.Errorf("host %d: exit %d: %s", i+1, code, p.Err)
 			}
 		}
 	})
@@ -184,9 +184,9 @@ func TestE2EParallel(t *testing.T) {
 	}
 	r.sameEverywhere(path, sum, r.receivers()...)
 	if code := r.wait(seed, 10*time.Second); code != 0 {
-		t.Errorf("seed --expect: exit %d: %s", code, seed.err)
+		t.Errorf("seed --expect: exit %d: %s", code, seed.Err)
 	}
-	if n := strings.Count(seed.err.String(), "8/8 hosts done"); n == 0 {
-		t.Errorf("the seed's final table doesn't count 8 hosts:\n%s", seed.err)
+	if n := strings.Count(seed.Err.String(), "8/8 hosts done"); n == 0 {
+		t.Errorf("the seed's final table doesn't count 8 hosts:\n%s", seed.Err)
 	}
 }

@@ -5,14 +5,11 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -74,73 +71,27 @@ func (r *rig) with(t *testing.T) *rig {
 // host is host i, 0 the seed's.
 func (r *rig) host(i int) *lab.Host { return r.lab.Host(i + 1) }
 
-// proc is a process on a host.
-type proc struct {
-	cmd      *exec.Cmd
-	out, err *output
-	done     chan struct{}
-	ended    time.Time
-	code     int
-}
-
-// output gathers a stream and notes when each line came.
-type output struct {
-	mu    sync.Mutex
-	buf   bytes.Buffer
-	first time.Time // of the first byte
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.first.IsZero() {
-		o.first = time.Now()
-	}
-	return o.buf.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.String()
-}
-
 // start runs a command on a host in the background; it is killed with the test.
-func (r *rig) start(host int, name string, args ...string) *proc {
+func (r *rig) start(host int, name string, args ...string) *lab.Proc {
 	r.Helper()
-	p := &proc{cmd: r.host(host).Command(r.ctx, name, args...), out: &output{}, err: &output{}, done: make(chan struct{})}
-	p.cmd.Stdout, p.cmd.Stderr = p.out, p.err
-	p.cmd.WaitDelay = 5 * time.Second
-	if err := p.cmd.Start(); err != nil {
-		r.Fatalf("host %d: %s: %v", host, name, err)
+	p, err := r.host(host).Start(r.ctx, name, args...)
+	if err != nil {
+		r.Fatal(err)
 	}
-	go func() {
-		_ = p.cmd.Wait()
-		p.code, p.ended = p.cmd.ProcessState.ExitCode(), time.Now()
-		close(p.done)
-	}()
-	r.Cleanup(func() { p.signal(syscall.SIGKILL); <-p.done })
+	r.Cleanup(func() { p.Signal(syscall.SIGKILL); <-p.Done() })
 	return p
 }
 
-func (p *proc) signal(s os.Signal) {
-	select {
-	case <-p.done:
-	default:
-		_ = p.cmd.Process.Signal(s)
-	}
-}
-
 // wait waits for the end and returns the exit code.
-func (r *rig) wait(p *proc, within time.Duration) int {
+func (r *rig) wait(p *lab.Proc, within time.Duration) int {
 	r.Helper()
 	select {
-	case <-p.done:
-		return p.code
+	case <-p.Done():
+		return p.Code()
 	case <-time.After(within):
-		p.signal(syscall.SIGQUIT)
-		<-p.done
-		r.Fatalf("%v: still running after %s\nstdout: %s\nstderr: %s", p.cmd.Args, within, p.out, p.err)
+		p.Signal(syscall.SIGQUIT)
+		<-p.Done()
+		r.Fatalf("%v: still running after %s\nstdout: %s\nstderr: %s", p, within, p.Out, p.Err)
 		return -1
 	}
 }
@@ -150,9 +101,9 @@ func (r *rig) run(host int, name string, args ...string) string {
 	r.Helper()
 	p := r.start(host, name, args...)
 	if code := r.wait(p, 2*time.Minute); code != 0 {
-		r.Fatalf("host %d: %s %v: exit %d\nstdout: %s\nstderr: %s", host, name, args, code, p.out, p.err)
+		r.Fatalf("host %d: %s %v: exit %d\nstdout: %s\nstderr: %s", host, name, args, code, p.Out, p.Err)
 	}
-	return p.out.String()
+	return p.Out.String()
 }
 
 // until polls cond, which a test can't be told of, until it holds.
@@ -167,22 +118,22 @@ func (r *rig) until(what string, within time.Duration, cond func() bool) {
 }
 
 // seed starts a seed on host 0 and returns it with its ticket.
-func (r *rig) seed(path string, args ...string) (*proc, string) {
+func (r *rig) seed(path string, args ...string) (*lab.Proc, string) {
 	r.Helper()
 	p := r.start(0, r.bin, append([]string{"seed", path}, args...)...)
 	r.until("a ticket", 30*time.Second, func() bool {
 		select {
-		case <-p.done:
-			r.Fatalf("seed ended: exit %d\n%s", p.code, p.err)
+		case <-p.Done():
+			r.Fatalf("seed ended: exit %d\n%s", p.Code(), p.Err)
 		default:
 		}
-		return strings.HasSuffix(p.out.String(), "\n")
+		return strings.HasSuffix(p.Out.String(), "\n")
 	})
-	return p, strings.TrimSpace(p.out.String())
+	return p, strings.TrimSpace(p.Out.String())
 }
 
 // get starts a get of the ticket on a host.
-func (r *rig) get(host int, ticket string, args ...string) *proc {
+func (r *rig) get(host int, ticket string, args ...string) *lab.Proc {
 	return r.start(host, r.bin, append([]string{"get", ticket, "-o", lab.Scratch + "/"}, args...)...)
 }
 

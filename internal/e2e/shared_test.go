@@ -93,7 +93,7 @@ func (s share) with(t *testing.T) share {
 }
 
 // get starts a get into the share.
-func (s share) get(host int, ticket string, args ...string) *proc {
+func (s share) get(host int, ticket string, args ...string) *lab.Proc {
 	s.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -111,20 +111,20 @@ func (s share) get(host int, ticket string, args ...string) *proc {
 // target.
 func (s share) getAll(ticket string, args ...string) (changed int) {
 	s.Helper()
-	var all []*proc
+	var all []*lab.Proc
 	for _, h := range s.receivers() {
 		all = append(all, s.get(h, ticket, args...))
 	}
 	return s.waitAll(all)
 }
 
-func (s share) waitAll(all []*proc) (changed int) {
+func (s share) waitAll(all []*lab.Proc) (changed int) {
 	s.Helper()
 	for _, p := range all {
 		if code := s.wait(p, time.Minute); code != 0 {
-			s.Errorf("%v: exit %d: %s", p.cmd.Args, code, p.err)
+			s.Errorf("%v: exit %d: %s", p, code, p.Err)
 		}
-		if strings.HasPrefix(p.out.String(), "changed ") {
+		if strings.HasPrefix(p.Out.String(), "changed ") {
 			changed++
 		}
 	}
@@ -147,14 +147,14 @@ func (s share) death() {
 	seed, ticket := s.seed(path, "--limit", "4M")
 	holder := s.get(1, ticket)
 	s.untilSent(0, size/4)
-	var all []*proc
+	var all []*lab.Proc
 	for _, h := range s.receivers()[1:] {
 		p := s.get(h, ticket, "--json")
-		s.until("it waits", 20*time.Second, func() bool { return strings.Contains(p.err.String(), "waiting for it") })
+		s.until("it waits", 20*time.Second, func() bool { return strings.Contains(p.Err.String(), "waiting for it") })
 		all = append(all, p)
 	}
-	holder.signal(syscall.SIGKILL)
-	<-holder.done
+	holder.Signal(syscall.SIGKILL)
+	<-holder.Done()
 	_ = s.waitAll(all)
 	fetched := s.result(all[0]).Fetched + s.result(all[1]).Fetched
 	s.Logf("the two that had waited fetched %.2f copies", copies(fetched, size))

@@ -17,7 +17,7 @@ func TestE2EZones(t *testing.T) {
 	t.Run("once", func(t *testing.T) {
 		r := r.with(t)
 		defer r.clear(path)
-		away, back := r.crossing(size, ticket, func([]*proc) {})
+		away, back := r.crossing(size, ticket, func([]*lab.Proc) {})
 		if away > 1.15 || back > 0.1 {
 			t.Errorf("%.2f copies crossed, %.2f back", away, back)
 		}
@@ -26,9 +26,9 @@ func TestE2EZones(t *testing.T) {
 	t.Run("killed", func(t *testing.T) {
 		r := r.with(t)
 		defer r.clear(path)
-		away, _ := r.crossing(size, ticket, func(gets []*proc) {
+		away, _ := r.crossing(size, ticket, func(gets []*lab.Proc) {
 			r.untilReceived(4, size/2)
-			gets[3].signal(syscall.SIGKILL)
+			gets[3].Signal(syscall.SIGKILL)
 		})
 		if away > 1.15 { // what the killed one had fetched alone crosses again
 			t.Errorf("%.2f copies crossed", away)
@@ -39,13 +39,13 @@ func TestE2EZones(t *testing.T) {
 
 // crossing lets all receivers get the file in their zones, does something meanwhile, and tells how many copies crossed. Who was
 // killed isn't waited for.
-func (r *rig) crossing(size int, ticket string, meanwhile func(gets []*proc)) (away, back float64) {
+func (r *rig) crossing(size int, ticket string, meanwhile func(gets []*lab.Proc)) (away, back float64) {
 	r.Helper()
 	a0, b0, err := r.lab.Crossed()
 	if err != nil {
 		r.Fatal(err)
 	}
-	var gets []*proc
+	var gets []*lab.Proc
 	for _, h := range r.receivers() {
 		zone := "near"
 		if h >= 3 {
@@ -56,7 +56,7 @@ func (r *rig) crossing(size int, ticket string, meanwhile func(gets []*proc)) (a
 	meanwhile(gets)
 	for k, p := range gets {
 		if code := r.wait(p, time.Minute); code != 0 && code != -1 {
-			r.Errorf("host %d: exit %d: %s", k+1, code, p.err)
+			r.Errorf("host %d: exit %d: %s", k+1, code, p.Err)
 		}
 	}
 	a1, b1, err := r.lab.Crossed()

@@ -85,22 +85,35 @@ func (h *Host) LinkDown() error { return h.lab.hub.ip("link set " + h.port + " d
 func (h *Host) LinkUp() error { return h.lab.hub.ip("link set " + h.port + " up") }
 
 // Sent is how many bytes the host has put on its link, with all headers but the wire's.
-func (h *Host) Sent() (uint64, error) { return h.space.counter("eth0", 8) }
+func (h *Host) Sent() (uint64, error) {
+	sent, _, err := h.Counters()
+	return sent, err
+}
 
 // Received is how many bytes came in by its link.
-func (h *Host) Received() (uint64, error) { return h.space.counter("eth0", 0) }
+func (h *Host) Received() (uint64, error) {
+	_, received, err := h.Counters()
+	return received, err
+}
 
-// counter reads a device's column of /proc/net/dev.
-func (s *space) counter(dev string, column int) (uint64, error) {
+// Counters are both, of one moment.
+func (h *Host) Counters() (sent, received uint64, err error) { return h.space.counters("eth0") }
+
+// counters reads what a device has sent and received.
+func (s *space) counters(dev string) (sent, received uint64, err error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/dev", s.pid()))
 	if err != nil {
-		return 0, fmt.Errorf("read counters: %w", err)
+		return 0, 0, fmt.Errorf("read counters: %w", err)
 	}
 	for line := range strings.Lines(string(b)) {
 		name, rest, _ := strings.Cut(line, ":")
-		if fields := strings.Fields(rest); strings.TrimSpace(name) == dev && len(fields) > column {
-			return strconv.ParseUint(fields[column], 10, 64)
+		if fields := strings.Fields(rest); strings.TrimSpace(name) == dev && len(fields) > 8 {
+			received, err = strconv.ParseUint(fields[0], 10, 64)
+			if err == nil {
+				sent, err = strconv.ParseUint(fields[8], 10, 64)
+			}
+			return sent, received, err
 		}
 	}
-	return 0, fmt.Errorf("read counters: there is no %s", dev)
+	return 0, 0, fmt.Errorf("read counters: there is no %s", dev)
 }

@@ -2,8 +2,8 @@
 // and UTS namespace, so one command line on eight hosts has eight targets and eight names. It needs root, iproute2, util-linux
 // and, for SSHD, OpenSSH.
 //
-// A Lab is a hub and its hosts. The hub is a namespace with a bridge, or two with one link between (zones); nothing of it is visible outside. Host i is named node<i>,
-// has eth0 on the bridge with 10.77.x.y and fd77::x:y, an own tmpfs at Scratch, and sees the rest of the machine's files as they
+// A Lab is a hub and its hosts. The hub is a namespace with a bridge, or two with one link between (zones); nothing of it is visible
+// outside. Host i is named node<i>, has eth0 on the bridge with 10.77.x.y and fd77::x:y, an own tmpfs at Scratch, and sees the rest of the machine's files as they
 // are, but for /run (its own tmpfs), Shared (one tmpfs for the whole Lab) and /etc/hosts (which knows all hosts by name).
 //
 // Nothing has a name outside and nothing lies on a disk. Each namespace is held by a shell that waits for the end of its stdin,
@@ -117,7 +117,7 @@ func (l *Lab) build(cfg Config) error {
 	}
 	hubAddr, hubAddr6 := addrs(0)
 	err = hub.ip(
-		"link add br0 type bridge",
+		fmt.Sprintf("link add br0 address %s type bridge", mac(0)),
 		"link set br0 up",
 		fmt.Sprintf("addr add %v/16 dev br0", hubAddr),
 		fmt.Sprintf("addr add %v/64 dev br0 nodad", hubAddr6),
@@ -133,6 +133,31 @@ func (l *Lab) build(cfg Config) error {
 			return fmt.Errorf("make %s: %w", hostName(i), err)
 		}
 	}
+	return l.introduce()
+}
+
+// maxIntroduced is how many hosts know all others from the start: the work grows with the square.
+const maxIntroduced = 256
+
+// introduce tells the hosts each other's hardware addresses for good. What they would learn by themselves goes into one table for
+// all namespaces of the machine, of 1024 entries (gc_thresh3): a mesh of 32 hosts fills it, and then connections fail.
+func (l *Lab) introduce() error {
+	if len(l.hosts) > maxIntroduced {
+		return nil
+	}
+	for k, h := range l.hosts {
+		var known []string
+		for i := range len(l.hosts) + 1 {
+			if i != k+1 {
+				v4, v6 := addrs(i)
+				known = append(known, fmt.Sprintf("neigh replace %v lladdr %s dev eth0 nud permanent", v4, mac(i)),
+					fmt.Sprintf("neigh replace %v lladdr %s dev eth0 nud permanent", v6, mac(i)))
+			}
+		}
+		if err := h.space.ip(known...); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -146,7 +171,7 @@ func (l *Lab) addHost(i int, cfg Config) error {
 	h.addr, h.addr6 = addrs(i)
 	l.hosts = append(l.hosts, h)
 	err = l.hub.ip(
-		fmt.Sprintf("link add %s type veth peer name eth0 netns %d", h.port, s.pid()),
+		fmt.Sprintf("link add %s type veth peer name eth0 address %s netns %d", h.port, mac(i), s.pid()),
 		fmt.Sprintf("link set %s master %s up", h.port, cfg.bridge(i)),
 	)
 	if err != nil {
@@ -199,12 +224,23 @@ func (l *Lab) Close() error {
 // hostName is host i's.
 func hostName(i int) string { return fmt.Sprintf("node%d", i) }
 
-// addrs are host i's addresses; 0 is the hub.
-func addrs(i int) (v4, v6 netip.Addr) {
+// number is the last two bytes of host i's addresses; 0 is the hub.
+func number(i int) (hi, lo byte) {
 	if i == 0 {
 		i = 0xfffe
 	}
-	hi, lo := byte(i>>8), byte(i)
+	return byte(i >> 8), byte(i)
+}
+
+// mac is host i's hardware address.
+func mac(i int) string {
+	hi, lo := number(i)
+	return fmt.Sprintf("02:77:00:00:%02x:%02x", hi, lo)
+}
+
+// addrs are host i's addresses.
+func addrs(i int) (v4, v6 netip.Addr) {
+	hi, lo := number(i)
 	return netip.AddrFrom4([4]byte{10, 77, hi, lo}), netip.AddrFrom16([16]byte{0xfd, 0x77, 13: hi, 15: lo})
 }
 

@@ -203,6 +203,15 @@ func TestLab(t *testing.T) {
 		output(t, a, "rm", "big")
 	})
 
+	t.Run("hosts know each other", func(t *testing.T) {
+		for _, family := range []string{"-4", "-6"} {
+			known := output(t, a, "ip", family, "neigh", "show", "nud", "permanent")
+			if lines := strings.Count(known+"\n", "\n"); lines != len(l.Hosts()) {
+				t.Errorf("%s knows %d of 2 hosts and the hub:\n%s", a.Name(), lines, known)
+			}
+		}
+	})
+
 	t.Run("rate", func(t *testing.T) {
 		lines := sink(t, b)
 		// A busy machine may keep a transfer below the rate; nothing may lift it above.

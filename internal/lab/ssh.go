@@ -63,7 +63,7 @@ func (h *Host) SSHD(ctx context.Context) error {
 		return fmt.Errorf("start sshd: %w", err)
 	}
 	for end := time.Now().Add(sshdWait); ; {
-		listens, err := h.listens(22)
+		listens, err := h.Listens(22)
 		if err == nil && listens {
 			break
 		}
@@ -110,8 +110,8 @@ func (l *Lab) makeKeys() error {
 	return nil
 }
 
-// listens tells whether somebody in the host listens on a TCP port of any IPv4 address.
-func (h *Host) listens(port uint16) (bool, error) {
+// Listens tells whether somebody in the host listens on a TCP port of any IPv4 address.
+func (h *Host) Listens(port uint16) (bool, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/tcp", h.space.pid()))
 	if err != nil {
 		return false, fmt.Errorf("read sockets: %w", err)

@@ -44,7 +44,7 @@ func aPercentASecond(r *simRun) {
 	r.after(500*time.Millisecond, kill)
 }
 
-// arriveOver spreads the starts over the time of one copy.
+// spreadOut spreads the starts over the time of one copy.
 func spreadOut(c *simConfig) {
 	c.arrivals = time.Duration(float64(c.blocks) * float64(c.blockSize) / c.rate * float64(time.Second))
 }
@@ -53,6 +53,9 @@ func spreadOut(c *simConfig) {
 func aQuarterSeed(r *simRun) { r.seed.slow(0.25) }
 
 func quarter(r simResult) float64 { return r.Ratio / 4 }
+
+// at100 is the rate of the laboratory's cases of 16 receivers.
+func at100(c *simConfig) { c.rate = 12.5e6 }
 
 // coarse makes packets of large Blocks larger, for more nodes in the same time.
 func coarse(c *simConfig) { c.packet, c.heard = c.blockSize/4, 8 }
@@ -87,6 +90,10 @@ var simCases = []simCase{
 	{name: "spread", n: 256, blocks: 2048, kib: 128, all: true, figure: own, change: spreadOut},
 	{name: "slowseed", n: 16, blocks: 2048, kib: 128, all: true, figure: quarter, begin: aQuarterSeed},
 	{name: "slowseed", n: 64, blocks: 2048, kib: 128, all: true, figure: quarter, begin: aQuarterSeed},
+	{name: "flash", n: 16, blocks: 2048, kib: 64, all: true, change: at100},
+	{name: "slow", n: 16, blocks: 2048, kib: 64, all: true, figure: p95, change: at100, begin: aTwentiethSlow},
+	{name: "slowseed", n: 16, blocks: 2048, kib: 64, all: true, figure: quarter, change: at100, begin: aQuarterSeed},
+	{name: "flash", n: 32, blocks: 1024, kib: 64, all: true, change: func(c *simConfig) { c.rate = 6.25e6 }},
 }
 
 func (k simCase) run(t *testing.T) simResult {
@@ -110,7 +117,7 @@ func (k simCase) run(t *testing.T) simResult {
 func TestSimCases(t *testing.T) {
 	all := os.Getenv("P2PCP_SIM_ALL") != ""
 	for _, k := range simCases {
-		if k.all != all || (k.n > simEnv("MOST", 1<<20)) {
+		if k.all != all || k.n > simEnv("MOST", 1<<20) || k.n < simEnv("LEAST", 0) {
 			continue
 		}
 		res := k.run(t)

@@ -29,6 +29,7 @@ type simConfig struct {
 	limit     time.Duration // virtual time at which a run has failed
 	have      time.Duration // how long HAVEs gather
 	heard     int           // members that a PEERS names at most; 0: all
+	known     int           // members known from which on PEERS are left out; 0: never
 }
 
 const (

@@ -135,6 +135,9 @@ func (s *sim) connect(a, b *simNode) bool {
 
 // introduce tells a of b's peers, and those of a.
 func (s *sim) introduce(a, b *simNode) {
+	if s.cfg.known > 0 && len(a.core.members) > s.cfg.known {
+		return
+	}
 	told := append([]*simPipe(nil), b.order...)
 	if s.cfg.heard > 0 && len(told) > s.cfg.heard {
 		s.rng.Shuffle(len(told), func(i, j int) { told[i], told[j] = told[j], told[i] })

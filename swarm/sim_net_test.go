@@ -30,6 +30,7 @@ type simConfig struct {
 	limit     time.Duration // virtual time at which a run has failed
 	have      time.Duration // how long HAVEs gather
 	heard     int           // members that a PEERS names at most; 0: all
+	known     int           // members known from which on PEERS are left out; 0: never
 }
 
 const (
@@ -296,35 +297,4 @@ func (p *simPipe) acknowledged(m *simMsg) {
 	p.adapt(m.left)
 	p.flight -= int(m.size)
 	p.pump()
-}
-
-// close ends the session for both sides.
-func (p *simPipe) close() {
-	for _, q := range [2]*simPipe{p, p.back} {
-		if q.closed {
-			continue
-		}
-		q.closed = true
-		q.queue = nil
-		q.from.links[q.peer-1] = nil
-		for k, o := range q.from.order {
-			if o == q {
-				q.from.order = append(q.from.order[:k], q.from.order[k+1:]...)
-				break
-			}
-		}
-		q.from.s.after(200*time.Microsecond, func() { q.from.step(Event{Kind: PeerDown, Peer: q.peer}) })
-	}
-}
-
-// length is the length of Block i: the last one is short, a lone Manifest Block small.
-func (s *sim) length(i blocks.Index) uint32 {
-	switch {
-	case s.cfg.manifest == 1 && i == 0:
-		return 4 << 10
-	case uint32(i) == s.cfg.blocks-1:
-		return s.cfg.blockSize/3 + 1
-	default:
-		return s.cfg.blockSize
-	}
 }

@@ -138,6 +138,9 @@ func (s *sim) connect(a, b *simNode) bool {
 
 // introduce tells a of b's peers, and those of a.
 func (s *sim) introduce(a, b *simNode) {
+	if s.cfg.known > 0 && len(a.core.members) > s.cfg.known {
+		return
+	}
 	told := append([]*simPipe(nil), b.order...)
 	if s.cfg.heard > 0 && len(told) > s.cfg.heard {
 		s.rng.Shuffle(len(told), func(i, j int) { told[i], told[j] = told[j], told[i] })
@@ -243,4 +246,35 @@ func (s *sim) kill(n *simNode) {
 		n.order[0].close()
 	}
 	n.alive = false
+}
+
+// close ends the session for both sides.
+func (p *simPipe) close() {
+	for _, q := range [2]*simPipe{p, p.back} {
+		if q.closed {
+			continue
+		}
+		q.closed = true
+		q.queue = nil
+		q.from.links[q.peer-1] = nil
+		for k, o := range q.from.order {
+			if o == q {
+				q.from.order = append(q.from.order[:k], q.from.order[k+1:]...)
+				break
+			}
+		}
+		q.from.s.after(200*time.Microsecond, func() { q.from.step(Event{Kind: PeerDown, Peer: q.peer}) })
+	}
+}
+
+// length is the length of Block i: the last one is short, a lone Manifest Block small.
+func (s *sim) length(i blocks.Index) uint32 {
+	switch {
+	case s.cfg.manifest == 1 && i == 0:
+		return 4 << 10
+	case uint32(i) == s.cfg.blocks-1:
+		return s.cfg.blockSize/3 + 1
+	default:
+		return s.cfg.blockSize
+	}
 }

@@ -23,6 +23,7 @@ import (
 
 // Main runs one command line and returns its exit code (the table is in exit.go).
 func Main(args []string, stdin, stdout, stderr *os.File) int {
+	calm()
 	a := newApp(args, stdin, stdout, stderr)
 	defer a.close()
 	root := newRoot(a)

@@ -90,6 +90,8 @@ type Core struct {
 	all    bool    // all of them are woken
 	dups   uint32  // Requests made for Blocks that were in flight already
 	credit uint32  // what our ANY to seeds says
+	shared float64 // bytes per second from receivers, at the last Tick
+	most   float64 // bytes per second from all, at most at any Tick
 
 	push    pushState
 	uploads int     // Blocks being sent

@@ -5,13 +5,15 @@ import "time"
 // What we take of a seed.
 const (
 	seedCredit    = 4                      // Blocks that it may send us unasked at a time
+	fullShare     = 0.7                    // of the most that ever came, when receivers alone fill our link
 	grantPause    = 100 * time.Millisecond // after its last Grant before we ask it ourselves
 	firstGrant    = 500 * time.Millisecond // the same for one that hasn't granted yet
 	smallManifest = 2                      // Manifest Blocks up to which everyone asks a seed at once: the round trips saved outweigh the bytes
 )
 
 // maySpend tells whether a seed may be asked. Its uplink is for first copies: it comes last. While it sends unasked it isn't
-// asked, nor while a complete receiver is free, nor while a receiver that could give us something is idle.
+// asked, nor while a complete receiver is free, nor while a receiver that could give us something is idle, nor while receivers
+// fill our link.
 func (c *Core) maySpend(p *peer) bool {
 	if !c.opened && c.manifest <= smallManifest {
 		return true
@@ -27,6 +29,9 @@ func (c *Core) maySpend(p *peer) bool {
 		if p.pushes() || c.now < max(p.granting, p.up)+pause {
 			return false
 		}
+	}
+	if c.shared > 0 && c.shared >= fullShare*c.most {
+		return false
 	}
 	for _, q := range c.peers {
 		if q.seed || q.overdue || c.now < q.busyUntil || (c.crosses(q) && !c.crosses(p)) {

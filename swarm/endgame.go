@@ -40,6 +40,23 @@ func (c *Core) measure() {
 		}
 		p.recent = 0
 	}
+	c.inflow()
+}
+
+// inflow adds up what comes from receivers, and notes the most that ever came from all.
+func (c *Core) inflow() {
+	all := 0.0
+	c.shared = 0
+	for _, p := range c.peers {
+		if !p.owes() {
+			continue
+		}
+		all += p.rate
+		if !p.seed {
+			c.shared += p.rate
+		}
+	}
+	c.most = max(c.most, all)
 }
 
 // tickTime is how far Ticks are apart.

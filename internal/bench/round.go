@@ -257,7 +257,7 @@ func (r *round) figures() (record, error) {
 
 // ownFigures adds what the closing messages of `get --json` tell: what came in needlessly, and what was no content.
 func ownFigures(o outcome, gets []*lab.Proc, size float64) error {
-	var received, wasted, moved, control float64
+	var received, wasted, moved, control, fromSeed float64
 	for _, p := range gets {
 		m, err := closing(p.Out.String())
 		if err != nil {
@@ -267,8 +267,9 @@ func ownFigures(o outcome, gets []*lab.Proc, size float64) error {
 		wasted += max(0, m.Received-size)
 		moved += m.Received + m.Sent
 		control += m.Control
+		fromSeed += m.FromSeed
 	}
-	o["waste"], o["control"] = wasted/received, control/(control+moved)
+	o["waste"], o["control"], o["seed content"] = wasted/received, control/(control+moved), fromSeed/size
 	if strings.TrimSpace(gets[0].Out.String()) == "" || received == 0 {
 		return fmt.Errorf("get --json told nothing")
 	}

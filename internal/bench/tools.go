@@ -163,7 +163,10 @@ func (s *stage) listening(ctx context.Context, p *lab.Proc, port uint16) error {
 }
 
 // closingMessage is the part of the closing message of `get --json` that is measured, bytes.
-type closingMessage struct{ Received, Sent, Control float64 }
+type closingMessage struct {
+	Received, Sent, Control float64
+	FromSeed                float64 `json:"from_seed"`
+}
 
 func closing(out string) (m closingMessage, err error) {
 	for line := range strings.Lines(out) {

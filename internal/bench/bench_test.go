@@ -157,9 +157,9 @@ func TestQuantiles(t *testing.T) {
 func TestClosingMessage(t *testing.T) {
 	out := `{"message_type":"result","bytes":5}
 {"message_type":"status","received":1,"sent":2,"control":3}
-{"message_type":"status","outcome":"finished","received":10,"sent":20,"control":30}
+{"message_type":"status","outcome":"finished","received":10,"sent":20,"control":30,"from_seed":4}
 `
-	if m, err := closing(out); err != nil || m != (closingMessage{10, 20, 30}) {
+	if m, err := closing(out); err != nil || m != (closingMessage{Received: 10, Sent: 20, Control: 30, FromSeed: 4}) {
 		t.Error(m, err)
 	}
 }

@@ -20,6 +20,7 @@ type incoming struct {
 	open    bool
 	discard bool   // nobody wants it any more; buf is nil
 	got     uint32 // bytes so far
+	begun   time.Time
 	buf     []byte // the whole Block's
 	hash    blocks.Hasher
 	spare   []blocks.CV
@@ -42,7 +43,7 @@ func (ss *session) beginBlock(p []byte) error {
 	if c != nil {
 		size = c.BlockLen(m.Index)
 	}
-	in.Block, in.open, in.got = m, true, 0
+	in.Block, in.open, in.got, in.begun = m, true, 0, time.Now()
 	in.discard = size == 0 || !ss.awaits(m.Index, m.Offset)
 	if in.discard {
 		return nil
@@ -104,13 +105,15 @@ func (ss *session) readBytes(br *bufio.Reader, n uint32) error {
 	if in.got < in.Length {
 		return nil
 	}
-	return ss.finishBlock(br.Buffered() > 0)
+	fast := time.Since(in.begun) < time.Duration(in.Length)*time.Second/fastRate
+	return ss.finishBlock(fast || br.Buffered() > 0)
 }
 
-// unlimitedBite is how much is read at a time without a limit; after each the peer counts as living.
+// unlimitedBite is how much is read at a time without a limit: it should still be in the cache when it is hashed. After each the peer
+// counts as living.
 const unlimitedBite = 64 << 10
 
-// readSome takes up to n content bytes, as much as the limit lets pass at once.
+// readSome takes up to n content bytes, as much as the limit lets pass at once or has come.
 func (ss *session) readSome(br *bufio.Reader, n uint32) error {
 	in, limit := &ss.in, ss.s.cfg.Down
 	if limit == nil {
@@ -123,11 +126,16 @@ func (ss *session) readSome(br *bufio.Reader, n uint32) error {
 	}
 	ss.stillThere()
 	var err error
-	if in.discard {
+	switch {
+	case in.discard:
 		_, err = br.Discard(int(n))
 		ss.s.count.discarded.Add(uint64(n))
-	} else {
+	case limit != nil:
 		_, err = io.ReadFull(br, in.buf[in.got:in.got+n])
+	default:
+		var some int
+		some, err = br.Read(in.buf[in.got : in.got+n]) // past br's buffer if there is room for as much
+		n = uint32(some)
 	}
 	if err != nil {
 		return fmt.Errorf("read: %w", err)
@@ -162,9 +170,13 @@ type arrived struct {
 	hash blocks.Hasher
 }
 
+// fastRate is how many bytes a second a session brings for whom it would be a loss to wait for a Block to land, at a GiB a second or so.
+const fastRate = 64 << 20
+
 // finishBlock lands the Block that has arrived whole while the reader takes the next one, so that a single session isn't bound by
-// the sum of network, hash and disk. The reader lands it itself where nothing more has come yet, since waking another thread costs
-// as much as a small Block, and where landers are short: then there are enough at work, and what isn't read stays with the peer.
+// the sum of network, hash and disk. The reader lands it itself where nothing more has come yet on a slow one, since waking another
+// thread costs as much as a small Block, and where landers are short: then there are enough at work, and what isn't read stays with
+// the peer.
 func (ss *session) finishBlock(more bool) error {
 	in, s := &ss.in, ss.s
 	if in.discard {

@@ -72,33 +72,55 @@ func TestCancelInTheMiddleDiscards(t *testing.T) {
 	})
 }
 
-// A slow disk doesn't keep the reader from what has come behind a Block while there are landers; without one it does.
+// A slow disk doesn't keep the reader from what comes behind a Block while there are landers and the session is fast, or more has come
+// already; else it does.
 func TestBlocksLandBesideTheReader(t *testing.T) {
-	for landers, behind := range []int{0, 1, 1} {
-		meetOpen(t, func(t *testing.T, g *goods, p *node, q *puppet, i blocks.Index) {
-			gate := make(chan struct{})
-			p.disk.mu.Lock()
-			p.disk.gate = gate
-			p.disk.mu.Unlock()
-			synctest.Wait() // the Manifest has landed
-			p.landers = make(chan struct{}, landers)
-			before := p.Stats().Received
-			q.send(wire.AppendEmpty(g.block(i), wire.TPing))
-			synctest.Wait()
-			next := q.asked()
-			sent := make(chan struct{})
-			go func() { q.send(g.block(next)); close(sent) }()
-			synctest.Wait()
-			want := uint64(len(g.bytes[i]) + behind*len(g.bytes[next]))
-			if got := p.Stats().Received - before; got != want {
-				t.Errorf("%d landers: %d bytes were read behind a write, want %d", landers, got, want)
-			}
-			close(gate)
-			<-sent
-			synctest.Wait()
-			if n := p.disk.written(); n != 2 {
-				t.Errorf("%d landers: %d of 2 blocks were written", landers, n)
-			}
+	for name, c := range map[string]struct {
+		landers int
+		slow    bool // the Block takes its time to arrive
+		more    bool // something has come behind it
+		behind  int  // Blocks read behind it
+	}{
+		"no landers":             {more: true},
+		"fast":                   {landers: 1, behind: 1},
+		"slow, more has come":    {landers: 1, slow: true, more: true, behind: 1},
+		"slow, nothing has come": {landers: 1, slow: true},
+		"two landers":            {landers: 2, behind: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			meetOpen(t, func(t *testing.T, g *goods, p *node, q *puppet, i blocks.Index) {
+				gate := make(chan struct{})
+				p.disk.mu.Lock()
+				p.disk.gate = gate
+				p.disk.mu.Unlock()
+				synctest.Wait() // the Manifest has landed
+				p.landers = make(chan struct{}, c.landers)
+				before := p.Stats().Received
+				q.send(g.begin(i))
+				if c.slow {
+					time.Sleep(10 * time.Millisecond)
+				}
+				rest := g.data(i, 0, len(g.bytes[i]))
+				if c.more {
+					rest = wire.AppendEmpty(rest, wire.TPing)
+				}
+				q.send(rest)
+				synctest.Wait()
+				next := q.asked()
+				sent := make(chan struct{})
+				go func() { q.send(g.block(next)); close(sent) }()
+				synctest.Wait()
+				want := uint64(len(g.bytes[i]) + c.behind*len(g.bytes[next]))
+				if got := p.Stats().Received - before; got != want {
+					t.Errorf("%d bytes were read behind a write, want %d", got, want)
+				}
+				close(gate)
+				<-sent
+				synctest.Wait()
+				if n := p.disk.written(); n != 2 {
+					t.Errorf("%d of 2 blocks were written", n)
+				}
+			})
 		})
 	}
 }

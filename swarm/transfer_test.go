@@ -20,12 +20,12 @@ import (
 func TestSwarmDelivers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 40), newMemNet()
-		seed := newNode(t, n, g, 0, asSeed).start()
+		seed := newNode(t, n, g, 0, slowSeed).start() // who is complete dials nobody any more
 		var all []*node
 		for k := 1; k <= 8; k++ {
 			all = append(all, newNode(t, n, g, k, knows(0)).start())
 		}
-		time.Sleep(3 * time.Second)
+		time.Sleep(10 * time.Second)
 		for _, p := range all {
 			if k := p.sessionCount(); k != 8 {
 				t.Errorf("%s has %d sessions, not one to each", p.addr, k)

@@ -31,6 +31,8 @@ type simConfig struct {
 	have      time.Duration // how long HAVEs gather
 	heard     int           // members that a PEERS names at most; 0: all
 	known     int           // members known from which on PEERS are left out; 0: never
+	tick      time.Duration // between Ticks, if longer than the shell's
+	express   time.Duration // that control messages take, past the queues; 0: they wait in them
 }
 
 const (
@@ -89,6 +91,7 @@ type simPipe struct {
 	path     []*simLink
 	peer     PeerID // from's number of the session
 	back     *simPipe
+	known    *peer         // what from's core knows of it, once looked up
 	window   float64       // bytes that may be under way
 	pace     float64       // packets that the window grows by in a round trip
 	cut      time.Duration // when it was last cut
@@ -223,9 +226,22 @@ func (p *simPipe) say(bytes uint32, m simMsg) {
 	c := p.from.s.msg()
 	*c = m
 	c.bytes = bytes
+	p.count(bytes)
+	if d := p.from.s.cfg.express; d > 0 && m.kind != Granted { // a Grant comes before its Block
+		c.pipe, c.hop = p, len(p.path)
+		p.from.s.post(p.from.s.now+d, c)
+		return
+	}
+	p.send(c)
+}
+
+// count takes a control message into account, and where it doesn't wait in the queues what it adds to them.
+func (p *simPipe) count(bytes uint32) {
 	p.from.control += float64(bytes)
 	p.from.messages++
-	p.send(c)
+	if s := p.from.s; s.cfg.express > 0 {
+		p.from.up.pass(s.now, bytes)
+	}
 }
 
 // adapt moves the window by what a packet that left then met.
@@ -281,7 +297,10 @@ func (p *simPipe) arrive(m *simMsg) bool {
 	}
 	s := p.from.s
 	back := s.now
-	for _, l := range p.back.path {
+	for k, l := range p.back.path {
+		if k == len(p.back.path)-1 {
+			p.from.noteIdle(l)
+		}
 		back = max(back, l.pass(s.now, m.bytes/simAcks))
 	}
 	m.hop++

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/bits"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -11,7 +12,7 @@ import (
 
 // simEnv reads a number for larger or replayed simulations: P2PCP_SIM_N, P2PCP_SIM_BLOCKS,
 // P2PCP_SIM_SEED, P2PCP_SIM_RUNS; of one run also KIB (of a
-// Block), MBIT, HAVE (ms), PACKET (KiB), DEGREE, FULLMESH, WIDTH, UPLOADS, DEPTH.
+// Block), MBIT, HAVE (ms), PACKET (KiB), DEGREE, FULLMESH, WIDTH, UPLOADS, DEPTH, TRACE (ms).
 func simEnv(name string, otherwise int) int {
 	if v, err := strconv.Atoi(os.Getenv("P2PCP_SIM_" + name)); err == nil {
 		return v
@@ -34,6 +35,7 @@ type simRun struct {
 	recv []*simNode
 
 	joined func(n *simNode) // a receiver that is about to start
+	last   int              // the receiver that was found incomplete last
 	begun  time.Time        // real time
 }
 
@@ -81,12 +83,15 @@ func (r *simRun) allComplete() bool {
 	if len(r.recv) < r.cfg.receivers {
 		return false
 	}
-	for _, n := range r.recv {
-		if n.alive && n.complete == 0 {
-			return false
-		}
+	incomplete := func(n *simNode) bool { return n.alive && n.complete == 0 }
+	if r.last >= len(r.recv) || !incomplete(r.recv[r.last]) {
+		r.last = slices.IndexFunc(r.recv, incomplete)
 	}
-	return true
+	if r.last < 0 {
+		r.last = 0
+		return true
+	}
+	return false
 }
 
 // fullBytes is the size of the content; bound the shortest time in which it can reach all.

@@ -66,11 +66,11 @@ func at100(c *simConfig) { c.rate = 12.5e6 }
 func coarse(c *simConfig) { c.packet = min(c.blockSize/4, 128<<10) }
 
 // sparse is for so many nodes that every event counts: packets of a quarter of a Block; control messages that pass the queues, in about the
-// time that they would wait there (a queue of such packets is far longer than of real ones); a Tick where there are four; and hosts that know
-// some dozens of members, and stay. TestSimSparse holds it to the whole model.
+// time that they would wait there (a queue of such packets is far longer than of real ones); HAVEs that gather for as long as a Block takes; a
+// Tick where there are four; and hosts that know some dozens of members, and stay. TestSimSparse holds it to the whole model.
 func sparse(c *simConfig) {
 	c.packet, c.heard, c.known = c.blockSize/4, 8, 30
-	c.tick, c.express = 4*tickTime, 10*time.Millisecond
+	c.tick, c.express, c.have = 4*tickTime, 10*time.Millisecond, 40*time.Millisecond
 	c.core.Linger = Linger{Mode: LingerFor, Idle: time.Minute}
 }
 

@@ -20,18 +20,18 @@ type simResult struct {
 	Ratio     float64 `json:"ratio"` // makespan / limit
 	First     float64 `json:"first"`
 	P50       float64 `json:"p50"`
-	P95       float64 `json:"p95"`        // of those at full rate
-	Own       float64 `json:"own"`        // the longest time of any at full rate since its own start
-	Copies    float64 `json:"copies"`     // bytes of content that left the seed / content
+	P95       float64 `json:"p95"`               // of those at full rate
+	Own       float64 `json:"own"`               // the longest time of any at full rate since its own start
+	Copies    float64 `json:"copies"`            // bytes of content that left the seed / content
 	Crossed   float64 `json:"crossed,omitempty"` // bytes that went from zone to zone, control and acknowledgements too / content
-	Waste     float64 `json:"waste"`      // bytes that arrived for nothing / bytes that arrived
-	Control   float64 `json:"control"`    // bytes sent that aren't content, headers of packets apart
-	Share     float64 `json:"share"`      // of the content, what they are
-	Messages  float64 `json:"messages"`   // control messages sent
-	Sessions  int     `json:"sessions"`   // the most that any node held
-	State     float64 `json:"state"`      // bytes that the core holds
-	Members   float64 `json:"members"`    // that it knows
-	IdleStart float64 `json:"idle_start"` // of the downlink, with less than a tenth of the Blocks
+	Waste     float64 `json:"waste"`             // bytes that arrived for nothing / bytes that arrived
+	Control   float64 `json:"control"`           // bytes sent that aren't content, headers of packets apart
+	Share     float64 `json:"share"`             // of the content, what they are
+	Messages  float64 `json:"messages"`          // control messages sent
+	Sessions  int     `json:"sessions"`          // the most that any node held
+	State     float64 `json:"state"`             // bytes that the core holds
+	Members   float64 `json:"members"`           // that it knows
+	IdleStart float64 `json:"idle_start"`        // of the downlink, with less than a tenth of the Blocks
 	IdleRest  float64 `json:"idle_rest"`
 	Steps     int     `json:"steps"`
 	Seconds   float64 `json:"seconds"` // that the simulation took

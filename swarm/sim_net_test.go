@@ -14,27 +14,6 @@ import (
 // milliseconds long while links are busy. Control messages wait in the same queues. It runs in one goroutine and replays
 // from a seed.
 
-type simConfig struct {
-	receivers int
-	blocks    uint32 // the Manifest's included
-	manifest  uint32
-	blockSize uint32
-	rate      float64 // bytes per second each way: the payload of one plain TCP copy
-	seed      uint64
-	core      CoreConfig
-	zones     *simZones // nil: no labels
-	everyStep int       // check all invariants every so many steps
-	spread    float64
-	packet    uint32        // bytes that are queued at a time, and told as Progress
-	arrivals  time.Duration // receivers start at random within it
-	limit     time.Duration // virtual time at which a run has failed
-	have      time.Duration // how long HAVEs gather
-	heard     int           // members that a PEERS names at most; 0: all
-	known     int           // members known from which on PEERS are left out; 0: never
-	tick      time.Duration // between Ticks, if longer than the shell's
-	express   time.Duration // that control messages take, past the queues; 0: they wait in them
-}
-
 const (
 	simWire    = 100 * time.Microsecond // one way, without queues
 	simVerify  = 300 * time.Microsecond // hash and write

@@ -20,6 +20,28 @@ func simEnv(name string, otherwise int) int {
 	return otherwise
 }
 
+// simConfig is what a run is made of.
+type simConfig struct {
+	receivers int
+	blocks    uint32 // the Manifest's included
+	manifest  uint32
+	blockSize uint32
+	rate      float64 // bytes per second each way: the payload of one plain TCP copy
+	seed      uint64
+	core      CoreConfig
+	zones     *simZones // nil: no labels
+	everyStep int       // check all invariants every so many steps
+	spread    float64
+	packet    uint32        // bytes that are queued at a time, and told as Progress
+	arrivals  time.Duration // receivers start at random within it
+	limit     time.Duration // virtual time at which a run has failed
+	have      time.Duration // how long HAVEs gather
+	heard     int           // members that a PEERS names at most; 0: all
+	known     int           // members known from which on PEERS are left out; 0: never
+	tick      time.Duration // between Ticks, if longer than the shell's
+	express   time.Duration // that control messages take, past the queues; 0: they wait in them
+}
+
 func baseSim(n int, b uint32, seed uint64) simConfig {
 	return simConfig{
 		receivers: n, blocks: b, manifest: 1, blockSize: 128 << 10, rate: 25e6, seed: seed,

@@ -104,6 +104,7 @@ type Core struct {
 	dialed   int  // sessions that we dialled
 	reached  bool
 	progress time.Duration // when something last moved
+	measured time.Duration // when the rates were smoothed last
 	lost     orphaned
 	stay     lingering
 	zones    *zoning // nil while everybody is of one zone

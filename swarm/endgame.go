@@ -28,11 +28,13 @@ const (
 
 // measure smooths the peers' rates, over about half a second of Ticks.
 func (c *Core) measure() {
+	past := max(c.now-c.measured, tickTime) // a busy process gets Ticks late, then two at once
+	c.measured = c.now
 	for _, p := range c.peers {
 		if p.recent == 0 && !p.owes() {
 			continue
 		}
-		rate := float64(p.recent) / tickTime.Seconds()
+		rate := float64(p.recent) / past.Seconds()
 		if p.rate == 0 {
 			p.rate = rate
 		} else {

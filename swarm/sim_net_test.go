@@ -14,25 +14,6 @@ import (
 // milliseconds long while links are busy. Control messages wait in the same queues. It runs in one goroutine and replays
 // from a seed.
 
-type simConfig struct {
-	receivers int
-	blocks    uint32 // the Manifest's included
-	manifest  uint32
-	blockSize uint32
-	rate      float64 // bytes per second each way: the payload of one plain TCP copy
-	seed      uint64
-	core      CoreConfig
-	zones     *simZones // nil: no labels
-	everyStep int       // check all invariants every so many steps
-	spread    float64
-	packet    uint32        // bytes that are queued at a time, and told as Progress
-	arrivals  time.Duration // receivers start at random within it
-	limit     time.Duration // virtual time at which a run has failed
-	have      time.Duration // how long HAVEs gather
-	heard     int           // members that a PEERS names at most; 0: all
-	known     int           // members known from which on PEERS are left out; 0: never
-}
-
 const (
 	simWire    = 100 * time.Microsecond // one way, without queues
 	simVerify  = 300 * time.Microsecond // hash and write
@@ -89,6 +70,7 @@ type simPipe struct {
 	path     []*simLink
 	peer     PeerID // from's number of the session
 	back     *simPipe
+	known    *peer         // what from's core knows of it, once looked up
 	window   float64       // bytes that may be under way
 	pace     float64       // packets that the window grows by in a round trip
 	cut      time.Duration // when it was last cut
@@ -223,9 +205,22 @@ func (p *simPipe) say(bytes uint32, m simMsg) {
 	c := p.from.s.msg()
 	*c = m
 	c.bytes = bytes
+	p.count(bytes)
+	if d := p.from.s.cfg.express; d > 0 && m.kind != Granted { // a Grant comes before its Block
+		c.pipe, c.hop = p, len(p.path)
+		p.from.s.post(p.from.s.now+d, c)
+		return
+	}
+	p.send(c)
+}
+
+// count takes a control message into account, and where it doesn't wait in the queues what it adds to them.
+func (p *simPipe) count(bytes uint32) {
 	p.from.control += float64(bytes)
 	p.from.messages++
-	p.send(c)
+	if s := p.from.s; s.cfg.express > 0 {
+		p.from.up.pass(s.now, bytes)
+	}
 }
 
 // adapt moves the window by what a packet that left then met.
@@ -281,7 +276,10 @@ func (p *simPipe) arrive(m *simMsg) bool {
 	}
 	s := p.from.s
 	back := s.now
-	for _, l := range p.back.path {
+	for k, l := range p.back.path {
+		if k == len(p.back.path)-1 {
+			p.from.noteIdle(l)
+		}
 		back = max(back, l.pass(s.now, m.bytes/simAcks))
 	}
 	m.hop++

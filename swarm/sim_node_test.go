@@ -62,7 +62,7 @@ func (s *sim) add(seed bool) *simNode {
 	tick = func() {
 		if n.alive {
 			n.step(Event{Kind: Tick})
-			s.after(tickTime, tick)
+			s.after(max(tickTime, s.cfg.tick), tick)
 		}
 	}
 	s.after(time.Duration(s.rng.Int64N(int64(tickTime))), tick)
@@ -147,7 +147,7 @@ func (s *sim) introduce(a, b *simNode) {
 		told = told[:s.cfg.heard]
 	}
 	for _, p := range told {
-		if c := p.to; c != a {
+		if c := p.to; c != a && (s.cfg.known == 0 || len(c.core.members) <= s.cfg.known) {
 			b.control += 40
 			b.messages++
 			s.after(5*time.Millisecond, func() {

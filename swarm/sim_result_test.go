@@ -20,17 +20,18 @@ type simResult struct {
 	Ratio     float64 `json:"ratio"` // makespan / limit
 	First     float64 `json:"first"`
 	P50       float64 `json:"p50"`
-	P95       float64 `json:"p95"`        // of those at full rate
-	Own       float64 `json:"own"`        // the longest time of any at full rate since its own start
-	Copies    float64 `json:"copies"`     // bytes of content that left the seed / content
-	Waste     float64 `json:"waste"`      // bytes that arrived for nothing / bytes that arrived
-	Control   float64 `json:"control"`    // bytes sent that aren't content, headers of packets apart
-	Share     float64 `json:"share"`      // of the content, what they are
-	Messages  float64 `json:"messages"`   // control messages sent
-	Sessions  int     `json:"sessions"`   // the most that any node held
-	State     float64 `json:"state"`      // bytes that the core holds
-	Members   float64 `json:"members"`    // that it knows
-	IdleStart float64 `json:"idle_start"` // of the downlink, with less than a tenth of the Blocks
+	P95       float64 `json:"p95"`               // of those at full rate
+	Own       float64 `json:"own"`               // the longest time of any at full rate since its own start
+	Copies    float64 `json:"copies"`            // bytes of content that left the seed / content
+	Crossed   float64 `json:"crossed,omitempty"` // bytes that went from zone to zone, control and acknowledgements too / content
+	Waste     float64 `json:"waste"`             // bytes that arrived for nothing / bytes that arrived
+	Control   float64 `json:"control"`           // bytes sent that aren't content, headers of packets apart
+	Share     float64 `json:"share"`             // of the content, what they are
+	Messages  float64 `json:"messages"`          // control messages sent
+	Sessions  int     `json:"sessions"`          // the most that any node held
+	State     float64 `json:"state"`             // bytes that the core holds
+	Members   float64 `json:"members"`           // that it knows
+	IdleStart float64 `json:"idle_start"`        // of the downlink, with less than a tenth of the Blocks
 	IdleRest  float64 `json:"idle_rest"`
 	Steps     int     `json:"steps"`
 	Seconds   float64 `json:"seconds"` // that the simulation took
@@ -38,9 +39,9 @@ type simResult struct {
 }
 
 func (r simResult) String() string {
-	return fmt.Sprintf("%-9s N=%-5d B=%d x %d KiB: makespan/limit %.4f (first %.4f P95 %.4f own %.4f) seed copies %.4f waste %.4f "+
+	return fmt.Sprintf("%-9s N=%-5d B=%d x %d KiB: makespan/limit %.4f (first %.4f P95 %.4f own %.4f) seed copies %.4f across %.4f waste %.4f "+
 		"control %.3f %% in %.0f messages, %d sessions, state %.0f KiB with %.0f members; idle %.4f + %.4f; %d steps in %.1f s",
-		r.Case, r.Receivers, r.Blocks, r.BlockKiB, r.Ratio, r.First, r.P95, r.Own, r.Copies, r.Waste,
+		r.Case, r.Receivers, r.Blocks, r.BlockKiB, r.Ratio, r.First, r.P95, r.Own, r.Copies, r.Crossed, r.Waste,
 		100*r.Share, r.Messages, r.Sessions, r.State/1024, r.Members, r.IdleStart, r.IdleRest, r.Steps, r.Seconds)
 }
 
@@ -50,6 +51,9 @@ func (r *simRun) result() simResult {
 	res := simResult{
 		Case: "flash", Receivers: r.cfg.receivers, Blocks: r.cfg.blocks, BlockKiB: r.cfg.blockSize >> 10, Mbit: r.cfg.rate * 8 / 1e6,
 		Seed: r.cfg.seed, Copies: r.seed.sent / content, Steps: r.steps, Seconds: time.Since(r.begun).Seconds(),
+	}
+	if r.cfg.zones != nil {
+		res.Crossed, _ = r.crossed()
 	}
 	var ends []float64
 	var got, wasted float64

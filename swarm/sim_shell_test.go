@@ -148,17 +148,43 @@ func (n *simNode) announce(i blocks.Index) {
 
 func (n *simNode) flushHave() {
 	spans := spansOf(n.pending)
+	var told []simHave
 	for _, p := range n.order {
 		fresh := spans
-		if q := n.core.byID[p.peer]; q != nil && q.have != nil && !n.core.complete(q) {
+		if p.known == nil {
+			p.known = n.core.byID[p.peer]
+		}
+		if q := p.known; q != nil && q.have != nil && slices.ContainsFunc(n.pending, q.have.Has) && !n.core.complete(q) {
 			fresh = spansOf(slices.DeleteFunc(slices.Clone(n.pending), q.have.Has))
 		}
-		if len(fresh) > 0 && !p.tellLater(fresh) {
+		switch {
+		case len(fresh) == 0 || p.tellLater(fresh):
+		case n.s.cfg.express > 0:
+			p.count(haveBytes(fresh))
+			told = append(told, simHave{p, fresh})
+		default:
 			p.tell(fresh)
 		}
 	}
 	n.pending = n.pending[:0]
+	if len(told) > 0 {
+		n.s.after(n.s.cfg.express, func() {
+			for k := range told {
+				if p := told[k].pipe; !p.closed && p.to.alive {
+					p.to.step(Event{Kind: PeerHave, Peer: p.back.peer, Spans: told[k].spans})
+				}
+			}
+		})
+	}
 }
+
+// simHave is a HAVE on its way past the queues.
+type simHave struct {
+	pipe  *simPipe
+	spans []blocks.Span
+}
+
+func haveBytes(spans []blocks.Span) uint32 { return uint32(5 + 3*len(spans)) }
 
 // tellAll announces what was left out, all of it.
 func (n *simNode) tellAll() {
@@ -170,7 +196,7 @@ func (n *simNode) tellAll() {
 
 // tell sends a HAVE.
 func (p *simPipe) tell(spans []blocks.Span) {
-	p.say(uint32(5+3*len(spans)), simMsg{kind: PeerHave, spans: spans})
+	p.say(haveBytes(spans), simMsg{kind: PeerHave, spans: spans})
 }
 
 func (n *simNode) dial(name string) {

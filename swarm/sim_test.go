@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/bits"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -11,12 +12,34 @@ import (
 
 // simEnv reads a number for larger or replayed simulations: P2PCP_SIM_N, P2PCP_SIM_BLOCKS,
 // P2PCP_SIM_SEED, P2PCP_SIM_RUNS; of one run also KIB (of a
-// Block), MBIT, HAVE (ms), PACKET (KiB), DEGREE, FULLMESH, WIDTH, UPLOADS, DEPTH.
+// Block), MBIT, HAVE (ms), PACKET (KiB), DEGREE, FULLMESH, WIDTH, UPLOADS, DEPTH, TRACE (ms).
 func simEnv(name string, otherwise int) int {
 	if v, err := strconv.Atoi(os.Getenv("P2PCP_SIM_" + name)); err == nil {
 		return v
 	}
 	return otherwise
+}
+
+// simConfig is what a run is made of.
+type simConfig struct {
+	receivers int
+	blocks    uint32 // the Manifest's included
+	manifest  uint32
+	blockSize uint32
+	rate      float64 // bytes per second each way: the payload of one plain TCP copy
+	seed      uint64
+	core      CoreConfig
+	zones     *simZones // nil: no labels
+	everyStep int       // check all invariants every so many steps
+	spread    float64
+	packet    uint32        // bytes that are queued at a time, and told as Progress
+	arrivals  time.Duration // receivers start at random within it
+	limit     time.Duration // virtual time at which a run has failed
+	have      time.Duration // how long HAVEs gather
+	heard     int           // members that a PEERS names at most; 0: all
+	known     int           // members known from which on PEERS are left out; 0: never
+	tick      time.Duration // between Ticks, if longer than the shell's
+	express   time.Duration // that control messages take, past the queues; 0: they wait in them
 }
 
 func baseSim(n int, b uint32, seed uint64) simConfig {
@@ -34,6 +57,7 @@ type simRun struct {
 	recv []*simNode
 
 	joined func(n *simNode) // a receiver that is about to start
+	last   int              // the receiver that was found incomplete last
 	begun  time.Time        // real time
 }
 
@@ -81,12 +105,15 @@ func (r *simRun) allComplete() bool {
 	if len(r.recv) < r.cfg.receivers {
 		return false
 	}
-	for _, n := range r.recv {
-		if n.alive && n.complete == 0 {
-			return false
-		}
+	incomplete := func(n *simNode) bool { return n.alive && n.complete == 0 }
+	if r.last >= len(r.recv) || !incomplete(r.recv[r.last]) {
+		r.last = slices.IndexFunc(r.recv, incomplete)
 	}
-	return true
+	if r.last < 0 {
+		r.last = 0
+		return true
+	}
+	return false
 }
 
 // fullBytes is the size of the content; bound the shortest time in which it can reach all.

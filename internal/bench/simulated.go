@@ -22,6 +22,7 @@ type simulated struct {
 	P95        float64 `json:"p95"`   // of those at full rate
 	Own        float64 `json:"own"`   // the longest since an own start
 	Copies     float64 `json:"copies"`
+	Crossed    float64 `json:"crossed"`
 	Share      float64 `json:"share"` // control bytes of a node, of the content
 	Sessions   int     `json:"sessions"`
 	StateBytes float64 `json:"state"`
@@ -39,6 +40,7 @@ var simCases = map[string]struct {
 	"slow":     {"a twentieth at a tenth of the rate, the others' P95", func(s simulated) float64 { return s.P95 }},
 	"leaving":  {"1 % leave each second", func(s simulated) float64 { return s.Ratio }},
 	"spread":   {"starts over the time of a copy, the longest own time", func(s simulated) float64 { return s.Own }},
+	"zones":    {"in three zones, the seed in one; copies between zones behind the seed's", func(s simulated) float64 { return s.Ratio }},
 	"slowseed": {"the seed's link a quarter, of its own limit", func(s simulated) float64 { return s.Ratio / 4 }},
 }
 
@@ -110,8 +112,13 @@ func simTable(all []simulated) string {
 			time += fmt.Sprintf(" (%.3f)", worst)
 		}
 		copies, _ := g.mean(func(s simulated) float64 { return s.Copies })
+		sent := fmt.Sprintf("%.3f", copies)
+		if g.Crossed > 0 {
+			crossed, _ := g.mean(func(s simulated) float64 { return s.Crossed })
+			sent += fmt.Sprintf("; %.3f", crossed)
+		}
 		rows = append(rows, []string{
-			c.title, strconv.Itoa(g.Receivers), g.blocks(), time, fmt.Sprintf("%.3f", copies), fmt.Sprintf("%.4f", g.Share),
+			c.title, strconv.Itoa(g.Receivers), g.blocks(), time, sent, fmt.Sprintf("%.4f", g.Share),
 			strconv.Itoa(g.Sessions), fmt.Sprintf("%.0f", g.StateBytes/1024),
 		})
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 // FileReader reads a file from its beginning. BuildTree doesn't read what the system says is a hole in it: reading holes costs
-// three times what hashing zeros does, and drives what else is in the page cache out of it. For one goroutine at a time.
+// three times what hashing zeros does, and drives what else is in the page cache out of it. For one goroutine at a time, but for readAt.
 type FileReader struct {
 	ctx    context.Context
 	f      *os.File
@@ -52,4 +52,28 @@ func (r *FileReader) skipZeros(n int) bool {
 	}
 	r.at += int64(n)
 	return true
+}
+
+// pass goes on behind the next n bytes and tells whether they lie in a hole.
+func (r *FileReader) pass(n int) (zeros bool) {
+	if r.skipZeros(n) {
+		return true
+	}
+	r.at += int64(n)
+	return false
+}
+
+// readAt fills p; the end of the file before that is io.ErrUnexpectedEOF. Safe for concurrent use.
+func (r *FileReader) readAt(p []byte, off int64) error {
+	if err := r.ctx.Err(); err != nil {
+		return err
+	}
+	n, err := r.f.ReadAt(p, off)
+	switch {
+	case n == len(p):
+		return nil
+	case err == io.EOF:
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }

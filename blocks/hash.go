@@ -106,6 +106,27 @@ func hashZeros(size uint32, offset uint64) CV {
 	return m.finish(zeros[:size], false)
 }
 
+// hashSteps adds to m the next size bytes that read gives, a buf at a time, and finishes it. zero tells whether they are all zero.
+// buf is whole groups long, or size.
+func hashSteps(m merger, size uint64, buf []byte, top bool, read func(p []byte) error) (cv CV, zero bool, err error) {
+	zero = true
+	for {
+		p := buf[:min(size, uint64(len(buf)))]
+		if err := read(p); err != nil {
+			return CV{}, false, err
+		}
+		zero = zero && allZero(p)
+		size -= uint64(len(p))
+		for len(p) > GroupSize || len(p) == GroupSize && size > 0 {
+			m.push((*[GroupSize]byte)(p))
+			p = p[GroupSize:]
+		}
+		if size == 0 {
+			return m.finish(p, top), zero, nil
+		}
+	}
+}
+
 // upto pushes those groups of the subtree's first bytes p that weren't pushed yet and that more bytes follow.
 func (m *merger) upto(p []byte) {
 	for p = p[m.done*GroupSize:]; len(p) > GroupSize; p = p[GroupSize:] {

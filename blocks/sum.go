@@ -36,7 +36,7 @@ func hashReader(ctx context.Context, r io.Reader, buf []byte, progress func(n in
 
 // readOrZeros is r.Read, or a buffer of zeros where r knows of them.
 func readOrZeros(r io.Reader, buf []byte) (int, error) {
-	if s, ok := r.(skipper); ok && s.skipZeros(len(buf)) {
+	if s, ok := r.(*FileReader); ok && s.skipZeros(len(buf)) {
 		clear(buf)
 		return len(buf), nil
 	}

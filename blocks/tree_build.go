@@ -2,6 +2,7 @@ package blocks
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -21,11 +22,13 @@ const (
 	maxBuilders = 8
 	// smallStep is the buffer for a file of one Block: 100,000 small files must not cost a Block of memory each.
 	smallStep = 4 * GroupSize
+	// fileStep is how much of a file a worker reads and hashes at a time.
+	fileStep = 128 << 10
 )
 
 // BuildTree reads size bytes and returns the complete Tree (Root computed), and which Blocks are all zero (nil in a file of at
-// most one Block: PROTOCOL 1.2 has none there). Blocks are hashed by up to GOMAXPROCS workers, each with one Block of memory;
-// they take turns in r, of which a FileReader is best. progress, if not nil, is called with each Block's length, never concurrently. io.ErrUnexpectedEOF if r
+// most one Block: PROTOCOL 1.2 has none there). Blocks are hashed by up to GOMAXPROCS workers, each with at most a
+// Block of memory; they take turns in r, but read a FileReader at a time. progress, if not nil, is called with each Block's length, never concurrently. io.ErrUnexpectedEOF if r
 // is short, ErrTooLong if longer, ErrTooLarge if the file has more than MaxBlocks.
 func BuildTree(r io.Reader, size uint64, blockSize uint32, progress func(n int)) (*Tree, []Span, error) {
 	if !validTree(size, blockSize) {
@@ -63,9 +66,11 @@ func atEnd(r io.Reader) error {
 	}
 }
 
-// skipper is a reader that can know of zeros without reading them.
-type skipper interface {
-	skipZeros(n int) bool // goes on behind the next n bytes if they are zero
+// directReader is a reader whose bytes can be read where they lie. BuildTree's workers then read at a time, in steps that are still in a
+// core's cache when they are hashed.
+type directReader interface {
+	pass(n int) (zeros bool)          // goes on behind the next n bytes; tells whether they are known to be zero
+	readAt(p []byte, off int64) error // safe for concurrent use
 }
 
 // builder is one BuildTree.
@@ -76,7 +81,7 @@ type builder struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	r     io.Reader
-	next  uint32 // Block that r is at
+	at    uint32 // Block that r is at
 	zeros *Bitfield
 	err   error // the first; ends all workers
 }
@@ -84,23 +89,12 @@ type builder struct {
 // buildOne hashes a file of at most one Block, in small steps.
 func (b *builder) buildOne() {
 	t := b.tree
-	var m merger
 	buf := make([]byte, min(t.size, smallStep))
-	for left := t.size; ; {
-		p := buf[:min(left, uint64(len(buf)))]
-		if b.err = readFull(b.r, p); b.err != nil {
-			return
-		}
-		left -= uint64(len(p))
-		for len(p) > GroupSize || len(p) == GroupSize && left > 0 {
-			m.push((*[GroupSize]byte)(p))
-			p = p[GroupSize:]
-		}
-		if left == 0 {
-			t.root = Root(m.finish(p, true))
-			break
-		}
+	cv, _, err := hashSteps(merger{}, t.size, buf, t.top() == 0, func(p []byte) error { return readFull(b.r, p) })
+	if b.err = err; err != nil {
+		return
 	}
+	t.root = Root(cv)
 	if t.size > 0 {
 		b.progress(int(t.size))
 	}
@@ -137,55 +131,75 @@ func (b *builder) buildMany() {
 	t.root = Root(parentCV(&last[0], &last[1], true))
 }
 
-// work reads and hashes Blocks until none is left.
+// work hashes Blocks until none is left.
 func (b *builder) work() {
-	buf := make([]byte, b.tree.blockSize)
+	file, _ := b.r.(directReader)
+	size := b.tree.blockSize
+	if file != nil {
+		size = min(size, fileStep)
+	}
+	buf := make([]byte, size)
 	for {
-		block, p, ok := b.read(buf)
+		block, p, ok := b.next(buf, file)
 		if !ok {
 			return
 		}
-		cv, zero := b.hash(block, p)
+		cv, zero, err := b.hash(block, p, file)
 		b.tree.levels[0].cvs[block] = cv
-		if zero {
+		if zero || err != nil {
 			b.mu.Lock()
-			b.zeros.Set(Index(block))
+			b.err = cmp.Or(b.err, err)
+			if zero {
+				b.zeros.Set(Index(block))
+			}
 			b.mu.Unlock()
 		}
 	}
 }
 
-// hash gives a Block's value, and tells whether it is all zero, as it is if p is nil.
-func (b *builder) hash(block uint32, p []byte) (cv CV, zero bool) {
-	at := uint64(block) * uint64(b.tree.blockSize)
-	if p == nil {
-		return hashZeros(b.tree.blockLen(block), at), true
-	}
-	return hashSubtree(p, at, false), allZero(p)
-}
-
-// read takes the next Block from r, nil for zeros that weren't read; false if there is none or a worker met an error.
-func (b *builder) read(buf []byte) (block uint32, p []byte, ok bool) {
+// next takes the next Block, and reads it unless it lies in a file: then p is the buffer to read it by, nil if it is zero. False if
+// there is none or a worker met an error.
+func (b *builder) next(buf []byte, file directReader) (block uint32, p []byte, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.err != nil || b.next == b.tree.blocks {
+	if b.err != nil || b.at == b.tree.blocks {
 		return 0, nil, false
 	}
-	block = b.next
+	block = b.at
 	size := int(b.tree.blockLen(block))
-	if s, ok := b.r.(skipper); !ok || !s.skipZeros(size) {
+	switch {
+	case file == nil:
 		p = buf[:size]
 		if b.err = readFull(b.r, p); b.err != nil {
 			return 0, nil, false
 		}
+	case !file.pass(size):
+		p = buf
 	}
-	b.next++
+	b.at++
 	b.progress(size)
 	return block, p, true
 }
 
-// allZero compares p, which isn't empty, with itself moved by a byte: at the speed of memory for zeros, and at once for
+// hash gives the value of a Block that next took, and tells whether it is all zero.
+func (b *builder) hash(block uint32, p []byte, file directReader) (cv CV, zero bool, err error) {
+	at := uint64(block) * uint64(b.tree.blockSize)
+	switch {
+	case p == nil:
+		return hashZeros(b.tree.blockLen(block), at), true, nil
+	case file == nil:
+		return hashSubtree(p, at, false), allZero(p), nil
+	}
+	off := int64(at)
+	return hashSteps(merger{first: at / ChunkSize}, uint64(b.tree.blockLen(block)), p, false, func(p []byte) error {
+		err := file.readAt(p, off)
+		off += int64(len(p))
+		return err
+	})
+}
+
+// allZero compares p with itself moved by a byte: at the speed of memory for zeros, and at once for
 // nearly all else.
 func allZero(p []byte) bool {
-	return p[0] == 0 && bytes.Equal(p[1:], p[:len(p)-1])
+	return len(p) == 0 || p[0] == 0 && bytes.Equal(p[1:], p[:len(p)-1])
 }

@@ -63,17 +63,10 @@ func (r *FileReader) pass(n int) (zeros bool) {
 	return false
 }
 
-// readAt fills p; the end of the file before that is io.ErrUnexpectedEOF. Safe for concurrent use.
+// readAt fills p or fails. Safe for concurrent use.
 func (r *FileReader) readAt(p []byte, off int64) error {
 	if err := r.ctx.Err(); err != nil {
 		return err
 	}
-	n, err := r.f.ReadAt(p, off)
-	switch {
-	case n == len(p):
-		return nil
-	case err == io.EOF:
-		return io.ErrUnexpectedEOF
-	}
-	return err
+	return readFullAt(r.f, p, off)
 }

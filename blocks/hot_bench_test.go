@@ -47,15 +47,9 @@ func BenchmarkProof(b *testing.B) {
 
 // BenchmarkArrival hashes a Block of 1 MiB while it arrives in frames of 64 KiB, and verifies it.
 func BenchmarkArrival(b *testing.B) {
-	const blockSize, frame = 1 << 20, 64 << 10
-	f := newFile(b, 64*blockSize, blockSize)
-	var proofs [64][]CV
-	for i := range proofs {
-		proofs[i] = f.proofOf(b, uint32(i), extent{0, blockSize}, nil)
-	}
+	const frame = 64 << 10
+	f, proofs := provenFile(b)
 	r := f.empty()
-	b.SetBytes(blockSize)
-	b.ReportAllocs()
 	i := uint32(0)
 	for b.Loop() {
 		p, h := f.block(i), Hasher{r.merger(i, 0), r}

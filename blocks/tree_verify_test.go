@@ -224,16 +224,21 @@ func cvsOf(b []byte) (cvs []CV) {
 	return cvs
 }
 
-func BenchmarkVerify(b *testing.B) {
+// provenFile is a file of 64 Blocks of 1 MiB with their Proofs, for a benchmark of one Block at a time.
+func provenFile(b *testing.B) (f *file, proofs [64][]CV) {
 	const blockSize = 1 << 20
-	f := newFile(b, 64*blockSize, blockSize)
-	var proofs [64][]CV
+	f = newFile(b, 64*blockSize, blockSize)
 	for i := range proofs {
 		proofs[i] = f.proofOf(b, uint32(i), extent{0, blockSize}, nil)
 	}
-	r := f.empty()
 	b.SetBytes(blockSize)
 	b.ReportAllocs()
+	return f, proofs
+}
+
+func BenchmarkVerify(b *testing.B) {
+	f, proofs := provenFile(b)
+	r := f.empty()
 	i := 0
 	for b.Loop() {
 		if err := r.Verify(uint32(i%64), 0, f.block(uint32(i%64)), proofs[i%64]); err != nil {

@@ -101,7 +101,6 @@ type Core struct {
 	byName   map[string]*member
 	mesh     mesh // who should be in session beyond FullMesh members
 	dialing  int  // members with a dial under way
-	dialed   int  // sessions that we dialled
 	reached  bool
 	progress time.Duration // when something last moved
 	measured time.Duration // when the rates were smoothed last

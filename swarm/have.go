@@ -35,7 +35,7 @@ func (s *Swarm) announce(i blocks.Index) {
 		if !ss.live {
 			continue // it learns all that was announced when it comes alive
 		}
-		far = far || ss.far
+		far = far || ss.far()
 		ss.mu.Lock()
 		ss.fresh = append(ss.fresh, i)
 		ss.mu.Unlock()
@@ -65,7 +65,7 @@ func (s *Swarm) flushHave() {
 		if !ss.live {
 			continue
 		}
-		if !ss.far {
+		if !ss.far() {
 			ss.flush()
 		}
 		ss.tellPeers(peers)
@@ -78,7 +78,7 @@ func (s *Swarm) flushFar() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, ss := range s.sessions {
-		if ss.far {
+		if ss.far() {
 			ss.flush()
 		}
 	}

@@ -42,7 +42,7 @@ func TestHaveGoesAheadOfWhateverGoes(t *testing.T) {
 
 func TestHaveToAnotherZoneWaits(t *testing.T) {
 	s, ss := telling(3)
-	ss.far = true
+	ss.zone = 1
 	ss.push(askFor(5))
 	s.flushHave()
 	ss.mustSay(t, askFor(5)(nil))

@@ -77,13 +77,12 @@ func (c *Core) lingered() {
 // staysOn tells whether `auto` keeps us: some complete receivers, chosen alike by everybody, stay long.
 func (c *Core) staysOn(idle time.Duration) bool {
 	receivers, above := 1, 0
-	mine := rankOf(c.cfg.ID, c.cfg.Self)
 	for _, m := range c.members {
 		if m.seed {
 			continue
 		}
 		receivers++
-		if m.sessions > 0 && m.complete && rankOf(c.cfg.ID, m.name) > mine {
+		if m.sessions > 0 && m.complete && m.place > c.mesh.self {
 			above++
 		}
 	}

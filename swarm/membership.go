@@ -170,15 +170,8 @@ func (c *Core) limit() int { return max(c.cfg.FullMesh, c.cfg.Degree+c.cfg.Degre
 
 // admit makes room for a new session, or drops it.
 func (c *Core) admit(p *peer) bool {
-	if len(c.peers) < c.limit() || c.dropUseless() {
+	if len(c.peers) < c.limit() || c.dropUseless() || (p.m.near > 0 && c.dropStranger()) {
 		return true
-	}
-	if p.m.near > 0 {
-		if q := c.stranger(); q != nil {
-			c.order(Action{Kind: Drop, Peer: q.id, Text: "making room"})
-			c.peerDown(q)
-			return true
-		}
 	}
 	c.order(Action{Kind: Drop, Peer: p.id, Text: "full"})
 	return false
@@ -207,11 +200,7 @@ func (c *Core) satisfied() bool {
 // joined enters a new session into its member's record.
 func (c *Core) joined(p *peer) {
 	m := p.m
-	p.dialed = m.dialing
 	c.undial(m)
-	if p.dialed {
-		c.dialed++
-	}
 	m.sessions++
 	m.fails = 0
 	c.mesh.enter(m)
@@ -222,9 +211,6 @@ func (c *Core) joined(p *peer) {
 // part takes a session that is down out of its member's record.
 func (c *Core) part(p *peer) {
 	m := p.m
-	if p.dialed {
-		c.dialed--
-	}
 	m.sessions--
 	m.complete = c.complete(p)
 	if c.now-p.up > settled {

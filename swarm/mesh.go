@@ -110,13 +110,20 @@ func (c *Core) stranger() *peer {
 
 // trim ends, one a Tick, sessions beyond Degree that the rings don't ask for.
 func (c *Core) trim() {
-	if !c.crowded() || len(c.peers) <= c.cfg.Degree+c.cfg.Degree/16 {
-		return
+	if c.crowded() && len(c.peers) > c.cfg.Degree+c.cfg.Degree/16 {
+		c.dropStranger()
 	}
-	if p := c.stranger(); p != nil {
-		c.order(Action{Kind: Drop, Peer: p.id, Text: "making room"})
-		c.peerDown(p)
+}
+
+// dropStranger makes room for another session; false if the rings ask for all of them.
+func (c *Core) dropStranger() bool {
+	p := c.stranger()
+	if p == nil {
+		return false
 	}
+	c.order(Action{Kind: Drop, Peer: p.id, Text: "making room"})
+	c.peerDown(p)
+	return true
 }
 
 // dialNear dials the neighbors on the rings that aren't in session, and tells how many it did.

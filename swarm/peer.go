@@ -13,7 +13,6 @@ type peer struct {
 	seed      bool
 	zone      uint32
 	lingering bool             // it said in HELLO that it is complete
-	dialed    bool             // by us
 	up        time.Duration    // since when
 	have      *blocks.Bitfield // nil until the Header is known
 	interest  uint32           // how many members of Core.pick it holds

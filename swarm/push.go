@@ -45,11 +45,11 @@ func (c *Core) width() int {
 // grantMore sends first copies: the least-sent Block that no receiver holds or is being sent, to the session with the
 // fewest in flight, then to the emptiest receiver.
 func (c *Core) grantMore() {
-	if !c.cfg.Seed || c.phase == draining || c.pick.count() == 0 {
+	if !c.firstCopies() || c.phase == draining {
 		return
 	}
 	for width := c.width(); c.push.grants < width; {
-		if c.cfg.Uploads > 0 && c.uploads >= c.cfg.Uploads {
+		if c.full() {
 			return
 		}
 		first, early := c.pick.below(c.manifest)

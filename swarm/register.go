@@ -15,7 +15,7 @@ func (s *Swarm) register(g greeting, dialed bool) (*session, error) {
 	h := g.hello
 	ss := &session{
 		s: s, conn: g.conn, member: h.Member, addr: h.Listen, source: addrOf(g.conn.RemoteAddr()).Addr().Unmap(),
-		seed: h.Seed, zone: h.Zone, far: h.Zone != s.cfg.Core.Zone, dialed: dialed, since: time.Now(), told: g.told, gone: make(chan struct{}), wake: make(chan struct{}, 1),
+		seed: h.Seed, zone: h.Zone, dialed: dialed, since: time.Now(), told: g.told, gone: make(chan struct{}), wake: make(chan struct{}, 1),
 		awaited: map[slot]bool{}, trees: map[wire.Tree]chan wire.Nodes{}, known: map[string]bool{h.Member: true},
 	}
 	if ss.addr.Addr().IsUnspecified() {

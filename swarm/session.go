@@ -51,7 +51,6 @@ type session struct {
 	addr     netip.AddrPort // where it can be dialled
 	source   netip.Addr     // what we see it come from
 	seed     bool
-	far      bool // of another zone
 	zone     uint32
 	dialed   bool          // by us
 	headless bool          // no HELLO in it had the Header
@@ -99,12 +98,15 @@ var (
 	errUnread    = errors.New("peer doesn't read")
 )
 
+// far tells whether the peer is of another zone.
+func (ss *session) far() bool { return ss.zone != ss.s.cfg.Core.Zone }
+
 // push queues control frames, behind the HAVEs that have gathered: those of our own zone go with whatever goes. A peer that leaves
 // too much unread is dropped.
 func (ss *session) push(appendTo func(b []byte) []byte) {
 	ss.mu.Lock()
 	if !ss.ended && !ss.parted {
-		if !ss.far {
+		if !ss.far() {
 			ss.tell()
 		}
 		ss.control = appendTo(ss.control)

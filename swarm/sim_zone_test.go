@@ -68,6 +68,18 @@ func (r *simRun) crossed() (all, back float64) {
 	return all, back
 }
 
+// mustCross holds what crossed, and the time, to their bounds.
+func (r *simRun) mustCross(t *testing.T, res simResult, copies, ratio float64) {
+	t.Helper()
+	all, back := r.crossed()
+	t.Logf("seed %d: makespan/limit %.4f seed copies %.4f waste %.4f crossed %.4f, back %.4f",
+		res.Seed, res.Ratio, res.Copies, res.Waste, all, back)
+	if all > copies || res.Ratio > ratio {
+		t.Errorf("P2PCP_SIM_SEED=%d: crossed %.4f over %.2f, or makespan/limit %.4f over %.2f",
+			res.Seed, all, copies, res.Ratio, ratio)
+	}
+}
+
 func TestSimZones(t *testing.T) {
 	for _, c := range []struct {
 		name          string
@@ -86,13 +98,7 @@ func TestSimZones(t *testing.T) {
 				cfg.zones = newZones(c.zones, c.seed)
 				r := newRun(t, cfg)
 				res := r.finish(t)
-				all, back := r.crossed()
-				t.Logf("seed %d: makespan/limit %.4f seed copies %.4f waste %.4f crossed %.4f, back %.4f",
-					cfg.seed, res.Ratio, res.Copies, res.Waste, all, back)
-				if all > c.copies || res.Ratio > c.ratio {
-					t.Errorf("P2PCP_SIM_SEED=%d: crossed %.4f over %.2f, or makespan/limit %.4f over %.2f",
-						cfg.seed, all, c.copies, res.Ratio, c.ratio)
-				}
+				r.mustCross(t, res, c.copies, c.ratio)
 			}
 		})
 	}
@@ -136,13 +142,7 @@ func TestSimZonesFaults(t *testing.T) {
 						t.Errorf("P2PCP_SIM_SEED=%d: %s: %v", seed, n.name, n.err)
 					}
 				}
-				all, back := r.crossed()
-				t.Logf("seed %d: makespan/limit %.4f seed copies %.4f waste %.4f crossed %.4f, back %.4f",
-					seed, res.Ratio, res.Copies, res.Waste, all, back)
-				if all > c.copies || res.Ratio > c.ratio {
-					t.Errorf("P2PCP_SIM_SEED=%d: crossed %.4f over %.2f, or makespan/limit %.4f over %.2f",
-						seed, all, c.copies, res.Ratio, c.ratio)
-				}
+				r.mustCross(t, res, c.copies, c.ratio)
 			})
 		})
 	}

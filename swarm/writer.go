@@ -106,7 +106,11 @@ func (ss *session) writeOnce() (wrote bool, pause time.Duration, err error) {
 	if err := ss.writeAll(o.buf); err != nil {
 		return false, 0, fmt.Errorf("write: %w", err)
 	}
-	ss.s.count.control.Add(uint64(len(o.buf)))
+	control := len(o.buf)
+	if block {
+		control -= int(o.n)
+	}
+	ss.s.count.control.Add(uint64(control))
 	if block {
 		o.adapt(ss.conn, time.Since(begin))
 		ss.wrote(req)
@@ -204,7 +208,7 @@ func (ss *session) dropFrame() {
 func (ss *session) takeControl(b []byte) []byte {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	if !ss.far {
+	if !ss.far() {
 		ss.tell()
 	}
 	b = append(b, ss.control...)
@@ -284,7 +288,6 @@ func (ss *session) wrote(req wire.Request) {
 	o := &ss.out
 	o.sent += o.n
 	ss.s.count.sent.Add(uint64(o.n))
-	ss.s.count.control.Add(-uint64(o.n))
 	o.n, o.pass = 0, nil
 	if o.sent == req.Length {
 		ss.endSend(req, true)

@@ -270,9 +270,8 @@ func (c *Core) rankMate(m *member, in bool) {
 		d = -1
 	}
 	z.mates += d
-	self, other := rankOf(c.cfg.ID, c.cfg.Self), rankOf(c.cfg.ID, m.name)
 	for i := range c.n {
-		if blockRank(other, i) > blockRank(self, i) {
+		if blockRank(m.place, i) > blockRank(c.mesh.self, i) {
 			z.before[i] += uint16(d)
 		}
 	}

@@ -25,8 +25,8 @@ func (s *stage) hashRound(ctx context.Context, t tool) (record, error) {
 			return record{}, err
 		}
 		p := all[0]
-		took, cpu = p.Out.When("\n").Sub(p.Started).Seconds(), usageOf(p.Pid()).cpu
-		peak = usageOf(p.Pid()).peak
+		u := usageOf(p.Pid())
+		took, cpu, peak = p.Out.When("\n").Sub(p.Started).Seconds(), u.cpu, u.peak
 		p.Interrupt()
 	} else {
 		p, err := seed.Start(ctx, "b3sum", fmt.Sprintf("--num-threads=%d", runtime.NumCPU()), s.path)

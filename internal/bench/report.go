@@ -100,51 +100,54 @@ func table(head []string, rows [][]string) string {
 // costs are the columns that every table ends with.
 var costs = []column{{"CPU s/GiB", "cpu s/GiB", "%.2f"}, {"peak MiB", "peak MiB", "%.0f"}, {"load", "load", "%.2f"}}
 
-// toolTable has a line for each tool of a case.
-func (r *results) toolTable(name string, columns ...column) string {
-	columns = append(columns, costs...)
-	head := []string{"tool", "runs"}
+// measured is a line of a table: what was measured, and the figures.
+type measured struct {
+	lead []string
+	outcome
+}
+
+// figureTable has a column for each cell of the lines' leads, the given ones, and costs.
+func figureTable(lead []string, columns []column, lines []measured) string {
+	columns = slices.Concat(columns, costs)
 	for _, c := range columns {
-		head = append(head, c.head)
+		lead = append(lead, c.head)
 	}
 	var rows [][]string
-	for _, tool := range experiments[caseOrder(name)].tools {
-		x := r.row(name, tool)
-		if x == nil {
-			continue
-		}
-		line := []string{tool, fmt.Sprint(len(x.Runs))}
+	for _, m := range lines {
+		cells := m.lead
 		for _, c := range columns {
-			line = append(line, c.cell(x.medians()))
+			cells = append(cells, c.cell(m.outcome))
 		}
-		rows = append(rows, line)
+		rows = append(rows, cells)
 	}
-	return table(head, rows)
+	return table(lead, rows)
+}
+
+// toolTable has a line for each tool of a case.
+func (r *results) toolTable(name string, columns ...column) string {
+	var lines []measured
+	for _, tool := range experiments[caseOrder(name)].tools {
+		if x := r.row(name, tool); x != nil {
+			lines = append(lines, measured{[]string{tool, fmt.Sprint(len(x.Runs))}, x.medians()})
+		}
+	}
+	return figureTable([]string{"tool", "runs"}, columns, lines)
 }
 
 // shapedTable has a line for each case of p2pcp alone on shaped links, with the usual size of Blocks.
 func (r *results) shapedTable() string {
-	columns := append([]column{
-		{"seed egress", "seed copies", "%.3f"}, {"P95/P50", "p95/p50", "%.3f"}, {"wasted", "waste", "%.4f"}, {"control", "control", "%.4f"},
-	}, costs...)
-	head := []string{"receivers", "runs", "time"}
-	for _, c := range columns {
-		head = append(head, c.head)
-	}
-	var rows [][]string
+	var lines []measured
 	for _, e := range experiments {
 		x := r.row(e.name, "p2pcp")
 		if e.tools != nil || e.seedArgs != nil || x == nil {
 			continue
 		}
 		m := x.medians()
-		line := []string{e.title(), fmt.Sprint(len(x.Runs)), e.time(m)}
-		for _, c := range columns {
-			line = append(line, c.cell(m))
-		}
-		rows = append(rows, line)
+		lines = append(lines, measured{[]string{e.title(), fmt.Sprint(len(x.Runs)), e.time(m)}, m})
 	}
-	return table(head, rows)
+	return figureTable([]string{"receivers", "runs", "time"}, []column{
+		{"seed egress", "seed copies", "%.3f"}, {"P95/P50", "p95/p50", "%.3f"}, {"wasted", "waste", "%.4f"}, {"control", "control", "%.4f"},
+	}, lines)
 }
 
 // title says what the case is.
@@ -203,23 +206,14 @@ func (r *results) blockRows() (names []string, all []outcome) {
 }
 
 func (r *results) blocksTable() string {
-	columns := append([]column{
-		{"of the limit", "ratio", "%.3f"}, {"seed egress", "seed copies", "%.3f"}, {"control", "control", "%.4f"}, {"wasted", "waste", "%.4f"},
-	}, costs...)
-	head := []string{"block"}
-	for _, c := range columns {
-		head = append(head, c.head)
-	}
-	var rows [][]string
+	var lines []measured
 	names, all := r.blockRows()
 	for k, m := range all {
-		line := []string{names[k]}
-		for _, c := range columns {
-			line = append(line, c.cell(m))
-		}
-		rows = append(rows, line)
+		lines = append(lines, measured{[]string{names[k]}, m})
 	}
-	return table(head, rows)
+	return figureTable([]string{"block"}, []column{
+		{"of the limit", "ratio", "%.3f"}, {"seed egress", "seed copies", "%.3f"}, {"control", "control", "%.4f"}, {"wasted", "waste", "%.4f"},
+	}, lines)
 }
 
 // machineLine says what measured, and when.

@@ -20,7 +20,7 @@ const (
 const (
 	minChosenBlockSize = 64 << 10
 	maxChosenBlockSize = 1 << 20
-	chosenBlocks       = 2048 // Blocks aimed at: enough that the ramp vanishes (30*log2 N), few enough to announce
+	mostChosenBlocks   = 2896 // 2048*√2: 2048 Blocks are aimed at, enough that the ramp vanishes (30*log2 N), few enough to announce
 )
 
 const (
@@ -141,10 +141,10 @@ func (h Header) ManifestLen(i Index) uint32 {
 	return uint32(min(uint64(h.BlockSize), h.ManifestSize-uint64(i)*uint64(h.BlockSize)))
 }
 
-// ChooseBlockSize is the power of two at or above bytes/2048 within [64 KiB, 1 MiB].
+// ChooseBlockSize is the power of two nearest to bytes/2048 (as a ratio) within [64 KiB, 1 MiB].
 func ChooseBlockSize(bytes uint64) uint32 {
 	size := uint64(minChosenBlockSize)
-	for size < maxChosenBlockSize && size*chosenBlocks < bytes {
+	for size < maxChosenBlockSize && size*mostChosenBlocks < bytes {
 		size *= 2
 	}
 	return uint32(size)

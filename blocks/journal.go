@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"sync"
@@ -99,11 +100,10 @@ func (j *journal) load(wanted *Bitfield) (*Bitfield, error) {
 		if !claims.AnyIn(Span{First: uint32(g.First), Count: g.Blocks}) {
 			continue
 		}
-		dump := make([]byte, j.nodesAt[k+1]-j.nodesAt[k])
-		if _, err := j.f.ReadAt(dump, j.nodesAt[k]); err != nil {
+		dump := io.NewSectionReader(j.f, j.nodesAt[k], j.nodesAt[k+1]-j.nodesAt[k])
+		if err := j.content.Tree(uint32(k + 1)).LoadNodes(dump); err != nil {
 			return nil, fmt.Errorf("load journal: %w", err)
 		}
-		j.content.Tree(uint32(k + 1)).LoadNodes(dump)
 	}
 	return claims, nil
 }

@@ -64,7 +64,7 @@ func TestRandomOrderWithCutProofs(t *testing.T) {
 				}
 				f.comparePartial(t, r, block)
 			}
-			if !r.Complete() || !bytes.Equal(r.AppendNodes(nil), f.tree.AppendNodes(nil)) {
+			if !r.Complete() || !bytes.Equal(dumpOf(t, r), dumpOf(t, f.tree)) {
 				t.Errorf("%d blocks: all were delivered, nodes are missing or wrong", blocks)
 			}
 			// The first Block below a node brings the sibling of the node's child that it is under, nobody brings it again.

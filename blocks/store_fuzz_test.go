@@ -19,7 +19,7 @@ func FuzzJournal(f *testing.F) {
 	for range bits {
 		raw = append(raw, 0xff)
 	}
-	raw = from.content.Tree(1).AppendNodes(raw)
+	raw = append(raw, dumpOf(f, from.content.Tree(1))...)
 	f.Add(raw)
 	f.Add(raw[:head])
 	f.Add(raw[:head+bits])

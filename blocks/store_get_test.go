@@ -25,8 +25,7 @@ func (f *treesOf) FetchTree(_ context.Context, file uint32) error {
 	if f.fail {
 		return fmt.Errorf("nobody there")
 	}
-	f.to.Tree(file).LoadNodes(f.from.Tree(file).AppendNodes(nil))
-	return nil
+	return f.to.Tree(file).LoadNodes(f.from.Tree(file).Dump())
 }
 
 // get is one run of a receiver in a test.

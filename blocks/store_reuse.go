@@ -116,7 +116,9 @@ func (k *checker) hashLarge(ctx context.Context, roots map[Root]wantedFile, c ca
 	if !ok || w.large < 0 {
 		return nil
 	}
-	k.content.Tree(uint32(w.large + 1)).LoadNodes(tree.AppendNodes(nil))
+	if err := k.content.Tree(uint32(w.large + 1)).LoadNodes(tree.Dump()); err != nil {
+		return err
+	}
 	k.remember(tree.Root(), c)
 	g := k.content.Layout().Larges()[w.large]
 	if !c.own || c.name != k.store.at.name(k.content.Manifest().Entries[g.Entry].Path) {

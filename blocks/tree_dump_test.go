@@ -2,14 +2,37 @@ package blocks
 
 import (
 	"bytes"
+	"io"
 	"math/rand/v2"
 	"testing"
 )
 
+// dumpOf is a Tree's Dump, read in steps of an odd length.
+func dumpOf(tb testing.TB, t *Tree) []byte {
+	tb.Helper()
+	r := t.Dump()
+	b := make([]byte, r.Size())
+	for at := int64(0); at < r.Size(); {
+		n, err := r.ReadAt(b[at:min(at+4099, r.Size())], at)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		at += int64(n)
+	}
+	return b
+}
+
+func (t *Tree) load(tb testing.TB, dump []byte) {
+	tb.Helper()
+	if err := t.LoadNodes(io.NewSectionReader(bytes.NewReader(dump), 0, int64(len(dump)))); err != nil {
+		tb.Fatal(err)
+	}
+}
+
 func TestDumpRoundTrip(t *testing.T) {
 	for _, n := range []int{1, 2, 3, 5, 8, 21, 100} {
 		full := bare(n)
-		dump := full.AppendNodes([]byte("head"))[4:]
+		dump := dumpOf(t, full)
 		if int64(len(dump)) != full.DumpSize() {
 			t.Fatalf("%d blocks: %d bytes, DumpSize %d", n, len(dump), full.DumpSize())
 		}
@@ -28,8 +51,8 @@ func TestDumpRoundTrip(t *testing.T) {
 			t.Fatalf("%d blocks: the top at %d", n, off)
 		}
 		r := full.fresh()
-		r.LoadNodes(dump)
-		if !r.Complete() || !bytes.Equal(r.AppendNodes(nil), dump) {
+		r.load(t, dump)
+		if !r.Complete() || !bytes.Equal(dumpOf(t, r), dump) {
 			t.Errorf("%d blocks: not what was dumped", n)
 		}
 	}
@@ -37,7 +60,7 @@ func TestDumpRoundTrip(t *testing.T) {
 
 func TestLoadNodesKeepsWhatIsRight(t *testing.T) {
 	full := bare(100)
-	dump := full.AppendNodes(nil)
+	dump := dumpOf(t, full)
 	for name, spoil := range map[string]func(b []byte) []byte{
 		"zeros":      func(b []byte) []byte { clear(b); return b },
 		"noise":      func(b []byte) []byte { return noise(len(b), 1) },
@@ -46,8 +69,8 @@ func TestLoadNodesKeepsWhatIsRight(t *testing.T) {
 		"nothing":    func(b []byte) []byte { return nil },
 	} {
 		r := full.fresh()
-		r.LoadNodes(spoil(bytes.Clone(dump)))
-		if len(bytes.Trim(r.AppendNodes(nil), "\x00")) != 0 || r.levels[0].cvs != nil {
+		r.load(t, spoil(bytes.Clone(dump)))
+		if len(bytes.Trim(dumpOf(t, r), "\x00")) != 0 || r.levels[0].cvs != nil {
 			t.Errorf("%s: nodes were kept", name)
 		}
 	}
@@ -62,7 +85,7 @@ func TestLoadNodesKeepsWhatIsRight(t *testing.T) {
 		b := bytes.Clone(dump)
 		b[full.NodeOffset(uint8(level), i)+rng.Int64N(32)] ^= 0x10
 		r := full.fresh()
-		r.LoadNodes(b)
+		r.load(t, b)
 		lost := full.span(level+1, i/2)
 		for block := range full.blocks {
 			_, ok := r.node(0, block)
@@ -71,7 +94,7 @@ func TestLoadNodesKeepsWhatIsRight(t *testing.T) {
 			}
 		}
 		r.checkInvariants(t)
-		r.LoadNodes(dump)
+		r.load(t, dump)
 		if !r.Complete() {
 			t.Fatal("the right dump didn't repair it")
 		}
@@ -98,7 +121,7 @@ func TestPathNodesRestoreABlock(t *testing.T) {
 			copy(journal[r.NodeOffset(p.Level, p.First):], cvBytes(cvs))
 		}
 		resumed := f.empty()
-		resumed.LoadNodes(journal)
+		resumed.load(t, journal)
 		if !resumed.Check(block, f.block(block)) {
 			t.Fatalf("block %d isn't known after a restart", block)
 		}
@@ -111,7 +134,7 @@ func TestPathNodesRestoreABlock(t *testing.T) {
 
 func FuzzLoadNodes(f *testing.F) {
 	full := bare(11)
-	dump := full.AppendNodes(nil)
+	dump := dumpOf(f, full)
 	f.Add(dump)
 	f.Add(make([]byte, len(dump)))
 	f.Add(dump[:len(dump)-32])
@@ -122,7 +145,7 @@ func FuzzLoadNodes(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r := full.fresh()
-		r.LoadNodes(b)
+		r.load(t, b)
 		r.checkInvariants(t)
 		for i := range full.blocks {
 			want, _ := full.node(0, i)
@@ -135,9 +158,9 @@ func FuzzLoadNodes(f *testing.F) {
 
 func BenchmarkLoadNodes(b *testing.B) {
 	full := bare(1 << 14)
-	dump := full.AppendNodes(nil)
+	dump := dumpOf(b, full)
 	for b.Loop() {
-		full.fresh().LoadNodes(dump)
+		full.fresh().load(b, dump)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(full.blocks), "ns/block")
 }

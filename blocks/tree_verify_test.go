@@ -82,7 +82,7 @@ func TestNoOtherProofIsAccepted(t *testing.T) {
 		refuse("an offset outside", block, ^uint32(0), good, proof)
 		refuse("another block", block^1, uint32(cut.pos), good, proof)
 		refuse("no such block", f.tree.blocks, 0, good, proof)
-		if b := r.AppendNodes(nil); len(bytes.Trim(b, "\x00")) != 0 || slices.ContainsFunc(r.levels, func(l level) bool { return l.cvs != nil }) {
+		if b := dumpOf(t, r); len(bytes.Trim(b, "\x00")) != 0 || slices.ContainsFunc(r.levels, func(l level) bool { return l.cvs != nil }) {
 			t.Error("something was kept of what was refused")
 		}
 	})
@@ -135,7 +135,7 @@ func TestCheckNeedsTheNode(t *testing.T) {
 func TestTreeIsSafeForConcurrentUse(t *testing.T) {
 	f := newFile(t, 40*16<<10+5, 16<<10)
 	r := f.empty()
-	dump := f.tree.AppendNodes(nil)
+	dump := dumpOf(t, f.tree)
 	var wg sync.WaitGroup
 	for w := range 4 {
 		wg.Go(func() {
@@ -151,9 +151,9 @@ func TestTreeIsSafeForConcurrentUse(t *testing.T) {
 				}
 				r.Missing()
 				r.PathNodes(block)
-				r.AppendNodes(nil)
+				dumpOf(t, r)
 				if b == 20 {
-					r.LoadNodes(dump)
+					r.load(t, dump)
 				}
 			}
 		})

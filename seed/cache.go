@@ -95,11 +95,16 @@ func (c *cache) tree(s stamp, blockSize uint32) (large, bool) {
 		return large{}, false
 	}
 	path := c.treePath(s, blockSize)
-	b, err := readSmall(path, maxTrees)
+	f, err := os.Open(path)
 	if err != nil {
 		return large{}, false
 	}
-	l, ok := parseTree(b, s, blockSize)
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil || !st.Mode().IsRegular() {
+		return large{}, false
+	}
+	l, ok := readTree(f, st.Size(), s, blockSize)
 	if ok {
 		now := c.now()
 		os.Chtimes(path, now, now) // prune drops what was not used for the longest time
@@ -113,8 +118,7 @@ func (c *cache) putTree(s stamp, blockSize uint32, l large, began time.Time) {
 		return
 	}
 	_ = writeAtomic(c.treePath(s, blockSize), func(w io.Writer) error {
-		_, err := w.Write(appendTree(s, blockSize, l))
-		return err
+		return writeTree(w, s, blockSize, l)
 	})
 }
 

@@ -3,6 +3,8 @@ package seed
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
+	"io"
 
 	"p2pcp/blocks"
 )
@@ -18,7 +20,7 @@ import (
 //	| 4 | number of zero ranges |
 //	| each 8 | first Block, number of Blocks |
 //	| 16 | first bytes of BLAKE3 of all before |
-//	| the rest | nodes, as Tree.AppendNodes; they verify themselves against the Root |
+//	| the rest | nodes, as Tree.Dump; they verify themselves against the Root |
 const (
 	treeMagic    = "p2pcpT1\n"
 	treeKeySize  = len(treeMagic) + stampSize + 4
@@ -32,7 +34,7 @@ func appendTreeKey(b []byte, s stamp, blockSize uint32) []byte {
 	return binary.BigEndian.AppendUint32(b, blockSize)
 }
 
-func appendTree(s stamp, blockSize uint32, l large) []byte {
+func writeTree(w io.Writer, s stamp, blockSize uint32, l large) error {
 	b := appendTreeKey(nil, s, blockSize)
 	root := l.tree.Root()
 	b = append(b, root[:]...)
@@ -42,35 +44,43 @@ func appendTree(s stamp, blockSize uint32, l large) []byte {
 		b = binary.BigEndian.AppendUint32(b, z.Count)
 	}
 	sum := blocks.Sum(b)
-	return l.tree.AppendNodes(append(b, sum[:treeSumSize]...))
+	if _, err := w.Write(append(b, sum[:treeSumSize]...)); err != nil {
+		return fmt.Errorf("write tree: %w", err)
+	}
+	if _, err := io.Copy(w, l.tree.Dump()); err != nil {
+		return fmt.Errorf("write tree: %w", err)
+	}
+	return nil
 }
 
-// parseTree reads what appendTree wrote for the same stamp and block size. False unless the Tree is complete.
-func parseTree(b []byte, s stamp, blockSize uint32) (l large, ok bool) {
-	if len(b) < treeHeadSize+treeSumSize || !bytes.Equal(b[:treeKeySize], appendTreeKey(nil, s, blockSize)) {
+// readTree reads what writeTree wrote for the same stamp and block size, from a file of that length in bytes. False unless the
+// Tree is complete.
+func readTree(r io.ReaderAt, length int64, s stamp, blockSize uint32) (l large, ok bool) {
+	fixed := make([]byte, treeHeadSize)
+	if _, err := r.ReadAt(fixed, 0); err != nil || !bytes.Equal(fixed[:treeKeySize], appendTreeKey(nil, s, blockSize)) {
 		return large{}, false
 	}
-	count := binary.BigEndian.Uint32(b[treeHeadSize-4:])
-	if count > maxZeroRanges || len(b) < treeHeadSize+int(count)*8+treeSumSize {
+	count := binary.BigEndian.Uint32(fixed[treeHeadSize-4:])
+	if count > maxZeroRanges {
 		return large{}, false
 	}
-	head := b[:treeHeadSize+int(count)*8]
-	nodes := b[len(head)+treeSumSize:]
-	if sum := blocks.Sum(head); !bytes.Equal(sum[:treeSumSize], b[len(head):len(head)+treeSumSize]) {
+	head := make([]byte, treeHeadSize+int(count)*8+treeSumSize)
+	if _, err := r.ReadAt(head, 0); err != nil {
+		return large{}, false
+	}
+	summed := len(head) - treeSumSize
+	if sum := blocks.Sum(head[:summed]); !bytes.Equal(sum[:treeSumSize], head[summed:]) {
 		return large{}, false
 	}
 	if s.size <= int64(blockSize) || uint64(s.size) > blocks.MaxBlocks*uint64(blockSize) {
 		return large{}, false
 	}
-	l.tree = blocks.NewTree(blocks.Root(b[treeKeySize:]), uint64(s.size), blockSize)
-	if l.tree.DumpSize() != int64(len(nodes)) {
+	l.tree = blocks.NewTree(blocks.Root(head[treeKeySize:]), uint64(s.size), blockSize)
+	nodes := io.NewSectionReader(r, int64(len(head)), length-int64(len(head)))
+	if err := l.tree.LoadNodes(nodes); err != nil || l.tree.Missing() != nil {
 		return large{}, false
 	}
-	l.tree.LoadNodes(nodes)
-	if l.tree.Missing() != nil {
-		return large{}, false
-	}
-	for p := head[treeHeadSize:]; len(p) > 0; p = p[8:] {
+	for p := head[treeHeadSize:summed]; len(p) > 0; p = p[8:] {
 		l.zeros = append(l.zeros, blocks.Span{First: binary.BigEndian.Uint32(p), Count: binary.BigEndian.Uint32(p[4:])})
 	}
 	return l, true

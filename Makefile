@@ -9,7 +9,9 @@ FUZZTIME ?= 10s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOFUMPT := mvdan.cc/gofumpt@v0.12.0
 
-.PHONY: build demo test short e2e lint fuzz sim sim-all bench bench-quick bench-page benchmarks gossip-scale completions check install clean
+OPS ?= 2400
+SEED ?= 1
+.PHONY: build demo test short e2e soak lint fuzz sim sim-all bench bench-quick bench-page benchmarks gossip-scale completions check install clean
 
 build: ## the static binary, bin/p2pcp
 	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/p2pcp .
@@ -25,6 +27,11 @@ short: ## the tests without the race detector
 
 e2e: build ## the tests on hosts made of network namespaces (root, Linux)
 	P2PCP_E2E=1 P2PCP_BIN=$(CURDIR)/bin/p2pcp go test -count=1 -timeout 20m -run 'TestE2E|TestLab' -v ./internal/...
+
+soak: ## OPS random operations on twelve hosts, with the race detector (root, Linux); the default takes 20 minutes
+	go build -race -o bin/p2pcp-race .
+	P2PCP_E2E=1 P2PCP_BIN=$(CURDIR)/bin/p2pcp-race P2PCP_SOAK_OPS=$(OPS) P2PCP_SOAK_SEED=$(SEED) \
+		go test -count=1 -timeout 60m -run TestE2ESoak -v ./internal/e2e
 
 lint: ## vet for every system, formatting, staticcheck
 	go vet ./...

@@ -81,7 +81,7 @@ func (t *trial) over() {
 	t.quit()
 }
 
-// quit ends all processes and removes the copies.
+// quit ends all processes and removes the copies, whole or partial.
 func (t *trial) quit() {
 	t.Helper()
 	for _, p := range t.gets {
@@ -93,7 +93,9 @@ func (t *trial) quit() {
 	}
 	t.seed.Signal(syscall.SIGCONT)
 	t.end(t.seed)
-	t.clear(t.path)
+	for _, h := range t.receivers() {
+		t.run(h, "sh", "-c", fmt.Sprintf("rm -rf %s %s/.*.p2pcp", t.path, lab.Scratch))
+	}
 }
 
 // allowance is how much longer who isn't hit may take than undisturbed.

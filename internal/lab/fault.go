@@ -107,3 +107,6 @@ func (l *Lab) NAT(inside ...*Host) error {
 		iptables -w -A FORWARD -i br0 -o %s -m conntrack ! --ctstate ESTABLISHED,RELATED -j DROP`, natNet, natBridge)))
 	return errors.Join(errs...)
 }
+
+// LetIn undoes Lose, DropUDP and OnlyPort.
+func (h *Host) LetIn() error { return h.space.tables("-P INPUT ACCEPT", "-F INPUT") }

@@ -54,9 +54,12 @@ func (f *faulty) others(but int) (out []int) {
 }
 
 // lacked is how many bytes a host's journal says it lacks.
-func (r *rig) lacked(host int) uint64 {
+func (r *rig) lacked(host int) uint64 { return r.lackedOf(host, "model.bin") }
+
+// lackedOf is lacked for another name below Scratch.
+func (r *rig) lackedOf(host int, name string) uint64 {
 	r.Helper()
-	header, held := r.journal(host, "model.bin")
+	header, held := r.journal(host, name)
 	if held == nil {
 		r.Fatalf("host %d left no journal", host)
 	}
@@ -70,7 +73,6 @@ func (t *trial) frugal(host int, lacked uint64) {
 		t.Errorf("host %d fetched %d bytes, %d were lacking", host, got, lacked)
 	}
 }
-
 
 func TestE2EFaultReceiver(t *testing.T) {
 	f := newFaulty(t, 9)

@@ -53,6 +53,37 @@ func (r *rig) onBadDisk(call string, offset int, args ...string) []string {
 	return append([]string{"env", spec, self, "-test.run=^TestE2EFaultDisk$", "--"}, args...)
 }
 
+// TestE2EFaultSourceDisk: the seed's disk fails under the second half of what it serves.
+func TestE2EFaultSourceDisk(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 4, netRate)
+	path, _ := r.file("model.bin", netSize)
+	r.run(0, "touch", "-d", "1 hour ago", path) // what is younger isn't remembered
+	first, _ := r.seed(path)                    // hashes it
+	r.end(first)
+	bad := *r
+	line := r.onBadDisk("pread64", netSize/2)
+	bad.bin, bad.before = line[0], line[1:]
+	u := bad.try(path, "", nil)
+	u.rig = r
+	for _, h := range r.receivers() {
+		u.fetch(h)
+	}
+	begin := time.Now()
+	for h, p := range u.gets {
+		if code := r.wait(p, 30*time.Second); code != 6 || strings.Contains(p.Err.String(), `"ban":true`) {
+			t.Errorf("host %d: exit %d: %s", h, code, p.Err)
+		}
+	}
+	took := time.Since(begin)
+	u.seed.Signal(os.Interrupt)
+	<-u.seed.Done()
+	if said := u.seed.Err.String(); !strings.Contains(said, path) || !strings.Contains(said, "input/output error") {
+		t.Errorf("the seed says: %s", said)
+	}
+	survived(t, "I/O errors on reading the source", 0, 0, "all receivers ended with exit 6 after %.1f s, the partial kept, nobody banned; the seed named the file", took.Seconds())
+}
+
 // ledgerRow is what the seed's Ledger says of a host.
 type ledgerRow struct {
 	Host  string `json:"host"`
@@ -123,7 +154,7 @@ func TestE2EFaultDisk(t *testing.T) {
 		t.Fatal(badDisk(spec, flag.Args()))
 	}
 	t.Parallel()
-	r := newRig(t, 5, faultRate)
+	r := newRig(t, 5, netRate)
 	path, sum := r.file("model.bin", netSize)
 	u := r.try(path, sum, r.receivers())
 	plain := u.slowest(time.Minute, r.receivers()...)
@@ -168,7 +199,7 @@ func (c diskFault) test(r *rig, path, sum string, plain time.Duration) {
 	}
 	said := fmt.Sprintf("the others; exit %d, in the seed's ledger: %s", c.code, row.Note)
 	if c.code == 0 {
-		said = "the others; it has everything too"
+		said = fmt.Sprintf("the others; it has everything too, and fetched %.2f copies", copies(r.result(hit).Fetched, netSize))
 	}
 	if !c.gone && c.code != 0 {
 		r.run(1, "test", "-s", to+".model.bin.p2pcp/journal")

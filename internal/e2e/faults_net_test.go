@@ -12,8 +12,11 @@ import (
 	"p2pcp/internal/lab"
 )
 
-// netSize is what the faults of networks are tried on, at faultRate.
-const netSize = 32 * mib
+// What the faults of networks and disks are tried on.
+const (
+	netSize = 32 * mib
+	netRate = 100 // Mbit/s
+)
 
 // all does something to every host.
 func (r *rig) all(do func(h *lab.Host) error) {
@@ -26,7 +29,7 @@ func (r *rig) all(do func(h *lab.Host) error) {
 // TestE2EFaultNetworks: networks that let only some things through. Nothing of it may cost more than the allowance.
 func TestE2EFaultNetworks(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 5, faultRate)
+	r := newRig(t, 5, netRate)
 	path, sum := r.file("model.bin", netSize)
 	u := r.try(path, sum, r.receivers())
 	plain := u.slowest(time.Minute, r.receivers()...)

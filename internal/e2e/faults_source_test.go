@@ -19,7 +19,7 @@ var sourceFaults = []struct{ name, script string }{
 // comes once others hold everything gets it from them.
 func TestE2EFaultSource(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 4, faultRate)
+	r := newRig(t, 4, netRate)
 	for _, c := range sourceFaults {
 		t.Run(c.name, func(t *testing.T) {
 			r := r.with(t)
@@ -31,10 +31,10 @@ func TestE2EFaultSource(t *testing.T) {
 			begin := time.Now()
 			spoil()
 			for h, p := range u.gets {
-				if code := r.wait(p, 30*time.Second); code != 6 || !strings.Contains(p.Out.String(), "withdrawn") {
+				if code := r.wait(p, 30*time.Second); code != 6 || !strings.Contains(p.Err.String(), "withdrawn") {
 					t.Errorf("host %d: exit %d: %s", h, code, p.Err)
 				}
-				if strings.Contains(p.Err.String(), "ban=true") {
+				if strings.Contains(p.Err.String(), `"ban":true`) {
 					t.Errorf("host %d banned somebody:\n%s", h, p.Err)
 				}
 				if lacked := r.lacked(h); lacked > netSize*9/10 {

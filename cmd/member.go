@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -226,10 +227,16 @@ func (m *member) forward(e gossip.Event) {
 		m.swarm.AddMember(e.Member, e.Addr, e.Meta.Role == gossip.Seed, e.Meta.Zone)
 	case gossip.Left, gossip.Dead:
 		m.swarm.DropMember(e.Member)
-		if m.cfg.lost != nil {
+		if m.cfg.lost != nil && !(e.Kind == gossip.Dead && m.inSession(e.Member)) {
 			m.cfg.lost(e.Member)
 		}
 	}
+}
+
+// inSession tells whether a session with a member stands. The gossip calls those dead who can't be reached, such as who can only
+// dial out; a session knows better.
+func (m *member) inSession(member string) bool {
+	return slices.ContainsFunc(m.swarm.Stats().Peers, func(p swarm.PeerStats) bool { return p.Member == member })
 }
 
 // complete tells the gossip that we hold everything.

@@ -35,8 +35,9 @@ func rejoins() []time.Duration {
 }
 
 // Join adds addresses to try, those that can't be dialed and our own left out. Run races them with backoff, joins random members
-// at 1, 2 and 4 s after the first success, and tries all addresses again whenever we are alone.
-func (n *Node) Join(addrs []netip.AddrPort) { n.targets.add(addrs) }
+// at 1, 2 and 4 s after the first success, and tries all addresses again whenever we are alone. One that worked and is given again is
+// tried again if nobody there is in our view: two halves of a network that was cut for long know nothing of each other any more.
+func (n *Node) Join(addrs []netip.AddrPort) { n.targets.add(addrs, n.table.has) }
 
 // target is an address to join.
 type target struct {
@@ -61,13 +62,18 @@ func newTargets(own netip.AddrPort) *targets {
 	return &targets{own: own, wake: make(chan struct{}, 1)}
 }
 
-func (t *targets) add(addrs []netip.AddrPort) {
+// add takes addresses; inView tells whether a living member is at one.
+func (t *targets) add(addrs []netip.AddrPort, inView func(netip.AddrPort) bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, a := range addrs {
 		a = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
-		known := slices.ContainsFunc(t.all, func(o *target) bool { return o.addr == a })
-		if known || a == t.own || !dialable(a) || len(t.all) >= maxTargets {
+		known := slices.IndexFunc(t.all, func(o *target) bool { return o.addr == a })
+		if known >= 0 && t.all[known].joined && !inView(a) {
+			o := t.all[known]
+			o.joined, o.tries, o.next, o.added = false, 0, time.Time{}, time.Now()
+		}
+		if known >= 0 || a == t.own || !dialable(a) || len(t.all) >= maxTargets {
 			continue
 		}
 		t.all = append(t.all, &target{addr: a, added: time.Now()})

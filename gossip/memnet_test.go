@@ -21,7 +21,8 @@ import (
 type memnet struct {
 	mu    sync.Mutex
 	hosts map[netip.AddrPort]*memhost
-	noUDP bool // datagrams are refused, as by a firewall
+	noUDP bool                           // datagrams are refused, as by a firewall
+	apart func(a, b netip.AddrPort) bool // nothing passes between these two; nil: everything does
 	dials int
 }
 
@@ -49,6 +50,16 @@ func (m *memnet) host(addr netip.AddrPort) *memhost {
 	return &memhost{net: m, addr: addr, conns: make(map[*memconn]struct{})}
 }
 
+// parted tells whether nothing passes between two addresses; mu is held.
+func (m *memnet) parted(a, b netip.AddrPort) bool { return m.apart != nil && m.apart(a, b) }
+
+// cut sets what is apart.
+func (m *memnet) cut(apart func(a, b netip.AddrPort) bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.apart = apart
+}
+
 // attach makes h answer with n; nil takes it off the net and cuts its streams.
 func (h *memhost) attach(n *Node) {
 	h.net.mu.Lock()
@@ -73,7 +84,7 @@ func (h *memhost) DialGossip(ctx context.Context, to netip.AddrPort) (net.Conn, 
 	h.net.mu.Lock()
 	h.net.dials++
 	other := h.net.hosts[to]
-	if h.node == nil || other == nil {
+	if h.node == nil || other == nil || h.net.parted(h.addr, to) {
 		h.net.mu.Unlock()
 		return nil, errRefused
 	}
@@ -99,6 +110,10 @@ func (h *memhost) WriteTo(b []byte, to netip.AddrPort) error {
 	h.sent.packetBytes.Add(int64(len(b)))
 	h.net.mu.Lock()
 	other := h.net.hosts[to]
+	if h.net.parted(h.addr, to) {
+		h.net.mu.Unlock()
+		return nil // lost on its way
+	}
 	ok := h.node != nil && other != nil && !h.net.noUDP
 	var node *Node
 	if ok {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -239,6 +240,28 @@ func TestAloneAgainJoinsAgain(t *testing.T) {
 		s.start(cfg)
 		time.Sleep(12 * time.Second)
 		s.converged(s.all)
+	})
+}
+
+// TestHalvesFindEachOtherAgain cuts the net in two for so long that each half forgets the other, then heals it: one session across,
+// whose address is given to Join, is enough.
+func TestHalvesFindEachOtherAgain(t *testing.T) {
+	inSwarm(t, 8, func(s *swarm) {
+		s.all[1].node.Join([]netip.AddrPort{memberAddr(6)})
+		time.Sleep(20 * time.Second)
+		far := func(a netip.AddrPort) bool {
+			return slices.ContainsFunc(s.all[4:], func(p *place) bool { return p.host.addr == a })
+		}
+		s.net.cut(func(a, b netip.AddrPort) bool { return far(a) != far(b) })
+		time.Sleep(3 * time.Minute)
+		s.converged(s.all[:4])
+		s.converged(s.all[4:])
+		s.net.cut(nil)
+		s.all[1].node.Join([]netip.AddrPort{memberAddr(6)})
+		time.Sleep(10 * time.Second)
+		if err := disagreement(s.all); err != nil {
+			t.Error(err)
+		}
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"time"
 
 	"p2pcp/internal/port"
@@ -19,7 +20,8 @@ const (
 	// turnedAway is how long a bootstrap address is left alone whose member has no place for us: peers' peers are the way in.
 	turnedAway = 10 * time.Second
 	headStart  = 100 * time.Millisecond // of an address over the next one of its ticket
-	// silentTime is how long every address that accepts TCP must have closed unanswered before a wrong key is inferred.
+	// silentTime is how long every address that accepts TCP must have closed unanswered before a wrong key is inferred. One that
+	// leaves a connection open and says nothing is stopped or busy: a p2pcp with another key closes.
 	silentTime = 3 * time.Second
 )
 
@@ -139,7 +141,7 @@ func (s *Swarm) hopeless(err error, since *time.Time) bool {
 		s.fail(err)
 		return true
 	}
-	if !errors.Is(err, port.ErrSilent) {
+	if !hungUp(err) {
 		*since = time.Time{}
 		return false
 	}
@@ -206,12 +208,17 @@ func (s *Swarm) dialAfter(ctx context.Context, wait time.Duration, addr netip.Ad
 	}
 }
 
+// hungUp tells whether the other side closed without an answer.
+func hungUp(err error) bool {
+	return errors.Is(err, port.ErrSilent) && !errors.Is(err, os.ErrDeadlineExceeded)
+}
+
 // weight orders errors by how much they tell.
 func weight(err error) int {
 	switch {
 	case errors.Is(err, port.ErrVersion):
 		return 2
-	case errors.Is(err, port.ErrSilent):
+	case hungUp(err):
 		return 1
 	default:
 		return 0

@@ -2,8 +2,10 @@ package swarm
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"syscall"
 	"testing"
@@ -117,6 +119,22 @@ func TestSilenceFollowedByAnswer(t *testing.T) {
 		time.Sleep(4 * time.Second)
 		n.silence(addrOfHost(0), port.ErrSilent) // counted anew
 		time.Sleep(2500 * time.Millisecond)
+		n.silence(addrOfHost(0), nil)
+		seed := newNode(t, n, g, 0, asSeed).start()
+		if <-get.done; get.err != nil {
+			t.Error(get.err)
+		}
+		_ = seed.end()
+	})
+}
+
+// TestStoppedSeedIsWaitedFor: who is stopped takes connections and says nothing until it goes on. That is no wrong key.
+func TestStoppedSeedIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, n := newGoods(t, 3), newMemNet()
+		n.silence(addrOfHost(0), fmt.Errorf("%w: %w", port.ErrSilent, os.ErrDeadlineExceeded))
+		get := newNode(t, n, g, 1, knows(0)).start()
+		time.Sleep(20 * time.Second)
 		n.silence(addrOfHost(0), nil)
 		seed := newNode(t, n, g, 0, asSeed).start()
 		if <-get.done; get.err != nil {

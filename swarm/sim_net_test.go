@@ -102,6 +102,7 @@ type sim struct {
 	acts   []Action
 	fail   func(format string, args ...any)
 	wanted *blocks.Bitfield
+	cut    func(a, b *simNode) bool // nothing passes between these two; nil: everything does
 }
 
 func newSim(cfg simConfig, fail func(string, ...any)) *sim {
@@ -152,6 +153,7 @@ func (s *sim) happen(m *simMsg) {
 	switch p := m.pipe; {
 	case p == nil:
 		m.do()
+	case s.cut != nil && s.cut(p.from, p.to):
 	case m.hop < len(p.path):
 		l := p.path[m.hop]
 		if m.hop++; m.hop == len(p.path) {

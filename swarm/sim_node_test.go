@@ -118,7 +118,7 @@ func (n *simNode) step(ev Event) {
 
 // connect makes a session between two hosts, unless there is one.
 func (s *sim) connect(a, b *simNode) bool {
-	if !a.alive || !b.alive || a == b || a.frozen || b.frozen {
+	if !a.alive || !b.alive || a == b || a.frozen || b.frozen || (s.cut != nil && s.cut(a, b)) {
 		return false
 	}
 	for _, p := range a.order {

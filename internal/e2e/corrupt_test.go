@@ -21,6 +21,13 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, flippingProxy(listen, target))
 		os.Exit(1)
 	}
+	if v := os.Getenv(copyEnv); v != "" {
+		if err := playCopy(v); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	os.Exit(m.Run())
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -35,24 +36,34 @@ func (r *rig) result(p *lab.Proc) result {
 // journal reads what a receiver's journal says it holds (PROTOCOL 7); nil if there is none, or it is being written.
 func (r *rig) journal(host int, name string) (blocks.Header, *blocks.Bitfield) {
 	r.Helper()
-	b, err := os.ReadFile(r.host(host).Path(lab.Scratch + "/." + name + ".p2pcp/journal"))
+	dir, base := filepath.Split(name)
+	b, err := os.ReadFile(r.host(host).Path(lab.Scratch + "/" + dir + "." + base + ".p2pcp/journal"))
 	if err != nil || len(b) < 72 {
 		return blocks.Header{}, nil
 	}
-	header, err := blocks.ParseHeader(b[8:72])
+	header, held, err := parseJournal(b)
 	if err != nil {
 		return blocks.Header{}, nil
 	}
+	return header, held
+}
+
+// parseJournal reads a journal's Header, and what it says is held, nil where that is cut off.
+func parseJournal(b []byte) (blocks.Header, *blocks.Bitfield, error) {
+	header, err := blocks.ParseHeader(b[8:72])
+	if err != nil {
+		return header, nil, err
+	}
 	from, n := 72+int(header.ManifestSize), (int(header.Blocks)+7)/8
 	if len(b) < from+n {
-		return header, nil
+		return header, nil, nil
 	}
 	held, err := blocks.ParseBitfield(header.Blocks, b[from:from+n])
 	if err != nil {
-		return header, nil
+		return header, nil, err
 	}
 	held.SetSpan(blocks.Span{Count: header.ManifestBlocks()})
-	return header, held
+	return header, held, nil
 }
 
 // untilCopyOut waits until the receivers together hold every Block.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -28,7 +29,9 @@ type rig struct {
 	lab *lab.Lab
 	n   int // hosts
 	bin string
-	ctx context.Context
+	// before is what stands before p2pcp's arguments where bin is another program, that runs it.
+	before []string
+	ctx    context.Context
 }
 
 // newRig makes a lab of n hosts; host 0 is the seed's. Everything ends with the test.
@@ -120,7 +123,7 @@ func (r *rig) until(what string, within time.Duration, cond func() bool) {
 // seed starts a seed on host 0 and returns it with its ticket.
 func (r *rig) seed(path string, args ...string) (*lab.Proc, string) {
 	r.Helper()
-	p := r.start(0, r.bin, append([]string{"seed", path}, args...)...)
+	p := r.start(0, r.bin, slices.Concat(r.before, []string{"seed", path}, args)...)
 	r.until("a ticket", 30*time.Second, func() bool {
 		select {
 		case <-p.Done():
@@ -134,7 +137,7 @@ func (r *rig) seed(path string, args ...string) (*lab.Proc, string) {
 
 // get starts a get of the ticket on a host.
 func (r *rig) get(host int, ticket string, args ...string) *lab.Proc {
-	return r.start(host, r.bin, append([]string{"get", ticket, "-o", lab.Scratch + "/"}, args...)...)
+	return r.start(host, r.bin, slices.Concat(r.before, []string{"get", ticket, "-o", lab.Scratch + "/"}, args)...)
 }
 
 // file makes a file of random bytes on host 0, the same for the same arguments, and returns its path and sum.

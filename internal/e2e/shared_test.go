@@ -30,7 +30,7 @@ const likeNFSEnv = "P2PCP_E2E_LIKE_NFS"
 // error.
 func likeNFS(program string, args []string) error {
 	const flags = 16 + 4*8 // offset of renameat2's last argument; of its lower half, where that comes first
-	filter := []unix.SockFilter{
+	return filtered([]unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS}, // the system call's number
 		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_FLOCK, Jf: 1},
 		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EBADF)},
@@ -39,7 +39,19 @@ func likeNFS(program string, args []string) error {
 		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: 0, Jt: 1},
 		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EINVAL)},
 		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
-	}
+	}, program, args, func() error {
+		if err := unix.Flock(0, unix.LOCK_SH|unix.LOCK_NB); !errors.Is(err, unix.EBADF) {
+			return fmt.Errorf("flock answers %v", err)
+		}
+		if err := unix.Renameat2(-1, "a", -1, "b", unix.RENAME_EXCHANGE); !errors.Is(err, unix.EINVAL) {
+			return fmt.Errorf("renameat2 answers %v", err)
+		}
+		return nil
+	})
+}
+
+// filtered becomes a program whose system calls pass a filter, if check finds that it works. It returns only with an error.
+func filtered(filter []unix.SockFilter, program string, args []string, check func() error) error {
 	code := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
 	runtime.LockOSThread() // the filter is this thread's, and exec keeps it
 	err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
@@ -49,11 +61,8 @@ func likeNFS(program string, args []string) error {
 	if err != nil {
 		return fmt.Errorf("take system calls away: %w", err)
 	}
-	if err := unix.Flock(0, unix.LOCK_SH|unix.LOCK_NB); !errors.Is(err, unix.EBADF) {
-		return fmt.Errorf("flock answers %v", err)
-	}
-	if err := unix.Renameat2(-1, "a", -1, "b", unix.RENAME_EXCHANGE); !errors.Is(err, unix.EINVAL) {
-		return fmt.Errorf("renameat2 answers %v", err)
+	if err := check(); err != nil {
+		return err
 	}
 	return syscall.Exec(program, append([]string{program}, args...), os.Environ())
 }

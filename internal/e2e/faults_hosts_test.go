@@ -1,0 +1,211 @@
+package e2e
+
+import (
+	"syscall"
+	"testing"
+	"time"
+
+	"p2pcp/internal/lab"
+)
+
+// What the faults of hosts and links are tried on: long enough that 2 s show, slow enough that several labs fit on two cores.
+const (
+	faultRate = 50 // Mbit/s
+	faultSize = 64 * mib
+	faultTime = 20 * time.Second // that a host or a link is away
+)
+
+// faulty is a lab with an undisturbed transfer behind it.
+type faulty struct {
+	*rig
+	path, sum string
+	plain     time.Duration // undisturbed
+}
+
+// newFaulty makes a lab and measures in it what undisturbed means.
+func newFaulty(t *testing.T, hosts int) *faulty {
+	t.Helper()
+	t.Parallel()
+	f := &faulty{rig: newRig(t, hosts, faultRate)}
+	f.path, f.sum = f.file("model.bin", faultSize)
+	u := f.try(f.path, f.sum, f.receivers())
+	f.plain = u.slowest(time.Minute, f.receivers()...)
+	u.over()
+	t.Logf("undisturbed: %s", f.plain)
+	return f
+}
+
+// fault runs a subtest on a transfer that begins.
+func (f *faulty) fault(t *testing.T, name string, do func(t *testing.T, u *trial), seedArgs ...string) {
+	t.Run(name, func(t *testing.T) {
+		u := f.with(t).try(f.path, f.sum, f.receivers(), seedArgs...)
+		do(t, u)
+	})
+}
+
+// others are the receivers but one.
+func (f *faulty) others(but int) (out []int) {
+	for _, h := range f.receivers() {
+		if h != but {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// lacked is how many bytes a host's journal says it lacks.
+func (r *rig) lacked(host int) uint64 { return r.lackedOf(host, "model.bin") }
+
+// lackedOf is lacked for another name below Scratch.
+func (r *rig) lackedOf(host int, name string) uint64 {
+	r.Helper()
+	header, held := r.journal(host, name)
+	if held == nil {
+		r.Fatalf("host %d left no journal", host)
+	}
+	return uint64(held.Len()-held.Count()) * uint64(header.BlockSize)
+}
+
+// frugal checks that a host that was begun anew fetched no more than it lacked.
+func (t *trial) frugal(host int, lacked uint64) {
+	t.Helper()
+	if got := t.result(t.gets[host]).Fetched; got > lacked+mib {
+		t.Errorf("host %d fetched %d bytes, %d were lacking", host, got, lacked)
+	}
+}
+
+func TestE2EFaultReceiver(t *testing.T) {
+	f := newFaulty(t, 9)
+	for _, c := range []struct {
+		name string
+		hit  func(u *trial) // makes host 1 vanish
+		back func(u *trial)
+	}{
+		{"a receiver is stopped (SIGSTOP) for 20 s", func(u *trial) { u.gets[1].Signal(syscall.SIGSTOP) }, func(u *trial) { u.gets[1].Signal(syscall.SIGCONT) }},
+		{"a receiver's link is down for 20 s", func(u *trial) { u.must(u.host(1).LinkDown()) }, func(u *trial) { u.must(u.host(1).LinkUp()) }},
+	} {
+		f.fault(t, c.name, func(t *testing.T, u *trial) {
+			u.untilReceived(1, faultSize/2)
+			hit := time.Now()
+			c.hit(u)
+			took := u.slowest(time.Minute, f.others(1)...)
+			time.Sleep(faultTime - time.Since(hit))
+			c.back(u)
+			own := u.slowest(2*time.Minute, 1)
+			inTime(t, c.name, f.plain, took, 0, "the others; it had everything after %.1f s, and fetched %.2f copies", own.Seconds(), copies(u.result(u.gets[1]).Fetched, faultSize))
+			if limit := f.plain + faultTime + allowance(f.plain); own > limit {
+				t.Errorf("it had everything after %s, limit %s", own, limit)
+			}
+			u.over()
+		})
+	}
+}
+
+func TestE2EFaultSeed(t *testing.T) {
+	f := newFaulty(t, 9)
+	for _, c := range []struct {
+		name string
+		hit  func(u *trial)
+		back func(u *trial)
+	}{
+		{"the seed is killed once one copy is out", func(u *trial) { u.seed.Signal(syscall.SIGKILL) }, nil},
+		{"the seed is stopped (SIGSTOP) for 20 s once one copy is out", func(u *trial) { u.seed.Signal(syscall.SIGSTOP) }, func(u *trial) { u.seed.Signal(syscall.SIGCONT) }},
+		{"the seed's link is down for 20 s once one copy is out", func(u *trial) { u.must(u.host(0).LinkDown()) }, func(u *trial) { u.must(u.host(0).LinkUp()) }},
+	} {
+		f.fault(t, c.name, func(t *testing.T, u *trial) {
+			u.untilCopyOut("model.bin", f.receivers()...)
+			hit := time.Now()
+			c.hit(u)
+			inTime(t, c.name, f.plain, u.slowest(time.Minute, f.receivers()...), 0, "all receivers")
+			if c.back != nil {
+				time.Sleep(faultTime - time.Since(hit))
+				c.back(u)
+			}
+			u.over()
+		})
+	}
+}
+
+func TestE2EFaultHalf(t *testing.T) {
+	f := newFaulty(t, 9)
+	killed, left := []int{1, 2, 3, 4}, []int{5, 6, 7, 8}
+	f.fault(t, "half the swarm is killed at once", func(t *testing.T, u *trial) {
+		u.untilReceived(1, faultSize/2)
+		lacked := map[int]uint64{}
+		for _, h := range killed {
+			u.gets[h].Signal(syscall.SIGKILL)
+		}
+		for _, h := range killed {
+			<-u.gets[h].Done()
+			lacked[h] = u.lacked(h)
+		}
+		took := u.slowest(time.Minute, left...)
+		again := time.Now()
+		for _, h := range killed {
+			u.fetch(h)
+		}
+		rest := u.slowest(2*time.Minute, killed...) - again.Sub(u.begun)
+		for _, h := range killed {
+			u.frugal(h, lacked[h])
+		}
+		inTime(t, "half the receivers are killed at once", f.plain, took, 0, "the others; the killed ones, begun anew, had the rest after %.1f s", rest.Seconds())
+		u.over()
+	})
+}
+
+func TestE2EFaultRolling(t *testing.T) {
+	f := newFaulty(t, 9)
+	const file = lab.Scratch + "/ticket"
+	f.fault(t, "every node in turn is killed and begun anew", func(t *testing.T, u *trial) {
+		u.untilReceived(1, faultSize/8)
+		for _, h := range f.receivers() {
+			u.kill(h)
+			lacked := u.lacked(h)
+			u.fetch(h)
+			defer u.frugal(h, lacked)
+			if h == 4 {
+				u.seed.Signal(syscall.SIGKILL)
+				<-u.seed.Done()
+				u.seed, _ = u.rig.seed(u.path, "--ticket-file", file)
+			}
+			time.Sleep(500 * time.Millisecond)
+		}
+		inTime(t, "every node in turn is killed and begun anew, the seed too", f.plain, u.slowest(2*time.Minute, f.receivers()...), 0, "all receivers")
+		u.over()
+	}, "--ticket-file", file)
+}
+
+func TestE2EFaultPartition(t *testing.T) {
+	f := newFaulty(t, 8)
+	near, far := []int{1, 2, 3}, []int{4, 5, 6, 7}
+	f.fault(t, "partition", func(t *testing.T, u *trial) {
+		u.untilReceived(4, faultSize/2)
+		var cut []*lab.Host
+		for _, h := range far {
+			cut = append(cut, u.host(h))
+		}
+		u.must(u.lab.Cut(cut...))
+		time.Sleep(faultTime)
+		u.must(u.lab.Heal(cut...))
+		took := u.slowest(time.Minute, near...)
+		rest := u.slowest(2*time.Minute, far...)
+		inTime(t, "a partition into halves for 20 s", f.plain, took, 0, "the seed's half; the other half had everything after %.1f s; nobody was banned", rest.Seconds())
+		if limit := f.plain + faultTime + allowance(f.plain); rest > limit {
+			t.Errorf("the other half had everything after %s, limit %s", rest, limit)
+		}
+		for _, h := range f.receivers() {
+			if got := u.result(u.gets[h]).Fetched; got > faultSize*105/100 {
+				t.Errorf("host %d fetched %.2f copies", h, copies(got, faultSize))
+			}
+		}
+		u.over()
+	})
+}
+
+// must ends the test where the lab can't do what is asked of it.
+func (r *rig) must(err error) {
+	r.Helper()
+	if err != nil {
+		r.Fatal(err)
+	}
+}

@@ -37,7 +37,7 @@ func (c *Core) maySpend(p *peer) bool {
 		if q.seed || q.overdue || c.now < q.busyUntil || (c.crosses(q) && !c.crosses(p)) {
 			continue
 		}
-		if c.complete(q) || (q.interest > 0 && !q.owes()) {
+		if c.holdsAll(q) || (q.interest > 0 && !q.owes()) {
 			return false
 		}
 	}

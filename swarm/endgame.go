@@ -133,6 +133,7 @@ func (c *Core) punctual(p *peer) {
 // excuse ends that p is overdue because it owes nothing any more; it is left alone for a while.
 func (c *Core) excuse(p *peer) {
 	c.setOverdue(p, false)
+	p.m.mute++
 	p.penalty = min(max(2*p.penalty, penaltyMin), penaltyMax)
 	p.busyUntil = c.now + p.penalty
 }

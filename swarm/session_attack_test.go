@@ -71,8 +71,7 @@ func TestNamesakeFromElsewhereReplacesNobody(t *testing.T) {
 // Where we dialled, too, once both can't have dialled at the same time.
 func TestNamesakeOfOneWeDialled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := &Swarm{sessions: map[PeerID]*session{}, byMember: map[string]*session{}, banned: map[string]bool{}}
-		p.cfg.Core.Self = "z" // the other one's dial would win
+		p := New(Config{Core: CoreConfig{Self: "z"}}) // the other one's dial would win
 		conn := &memConn{}
 		old := &session{s: p, member: "a", dialed: true, source: netip.MustParseAddr("192.0.2.1"), since: time.Now(), conn: conn}
 		if _, err := p.enter(old); err != nil {

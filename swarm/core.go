@@ -98,18 +98,18 @@ type Core struct {
 	uploads int     // Blocks being sent
 	refused []*peer // were told busy, in order; each is owed an Offer
 
-	members  []*member // in order of arrival but for removals
-	byName   map[string]*member
-	suspects map[suspect]*record // what was sent wrong, by whom
-	tellers  map[netip.Addr]*teller
-	mesh     mesh // who should be in session beyond FullMesh members
-	dialing  int  // members with a dial under way
-	reached  bool
-	progress time.Duration // when something last moved
-	measured time.Duration // when the rates were smoothed last
-	lost     orphaned
-	stay     lingering
-	zones    *zoning // nil while everybody is of one zone
+	members   []*member // in order of arrival but for removals
+	byName    map[string]*member
+	suspects  map[suspect]*record // what was sent wrong, by whom
+	standings map[netip.Addr]*standing
+	mesh      mesh // who should be in session beyond FullMesh members
+	dialing   int  // members with a dial under way
+	reached   bool
+	progress  time.Duration // when something last moved
+	measured  time.Duration // when the rates were smoothed last
+	lost      orphaned
+	stay      lingering
+	zones     *zoning // nil while everybody is of one zone
 }
 
 // phase is where a Core is in its life.
@@ -147,7 +147,7 @@ func NewCore(cfg CoreConfig) *Core {
 		byID:   map[PeerID]*peer{},
 		byName: map[string]*member{},
 
-		suspects: map[suspect]*record{}, tellers: map[netip.Addr]*teller{},
+		suspects: map[suspect]*record{}, standings: map[netip.Addr]*standing{},
 	}
 	c.mesh = newMesh(c)
 	if cfg.Blocks > 0 {

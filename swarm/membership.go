@@ -25,8 +25,7 @@ type member struct {
 	fails    int            // Dials in a row that nothing came of
 	other    netip.AddrPort // told too: tried when addr fails
 	met      bool           // it was in session
-	mute     int            // times in a row that it was overdue and hadn't sent a byte of what it owed
-	teller   *teller        // who told us of it; nil: unknown
+	teller   *standing      // who told us of it; nil: unknown
 }
 
 // Dialling.

@@ -28,6 +28,7 @@ type peer struct {
 	recent    uint64        // bytes since the last Tick
 	overdue   bool          // owes us something and is silent: gets nothing new, and its Requests may go elsewhere
 	penalty   time.Duration // how long it stays out after having been overdue
+	mute      int           // times in a row that it was overdue without a byte
 	busyUntil time.Duration // it refused; an Offer ends it
 	granting  time.Duration // a seed: when it last sent us something unasked
 	woken     bool          // is in Core.woken
@@ -114,7 +115,7 @@ func (c *Core) header(n, manifest, blockSize uint32) {
 func (c *Core) choose(i blocks.Index) {
 	var in bool
 	if c.cfg.Seed {
-		in = c.have.Has(i) && c.spread(i) == 0 && c.push.under[i] == 0
+		in = c.have.Has(i) && (c.spread(i) == 0 || c.doubts(i)) && c.push.under[i] == 0
 	} else {
 		in = c.wanted.Has(i) && !c.have.Has(i) && !c.claims.Has(i) && c.flight[i] == c.late[i] && !c.placed && c.near(i)
 	}
@@ -228,6 +229,7 @@ func (c *Core) peerHave(p *peer, spans []blocks.Span) {
 			if c.pick.has(i) {
 				p.interest++
 			}
+			c.fruit(i)
 			c.announcedBy(p, i)
 			c.holds(p, i, true)
 		}

@@ -16,9 +16,9 @@ const (
 	rationRate  = 5000  // units a second
 	rationBurst = 50000 // unspent at most
 	rationBytes = 4096  // content bytes for one more
-	floodTime   = 10 * time.Second
-	maxJunk     = 64 << 20 // bytes that nobody asked for, beyond twice what somebody did
-	maxRations  = 1024     // sources that are remembered
+	floodTime   = 2 * time.Second
+	maxJunk     = 16   // Blocks that nobody waits for, beyond as many as somebody does
+	maxRations  = 1024 // sources that are remembered
 )
 
 var errFlood = fmt.Errorf("%w: a flood", errProtocol)
@@ -120,7 +120,11 @@ func (ss *session) pace(t wire.Type, p []byte) error {
 
 // junk counts bytes that nobody waits for.
 func (ss *session) junk(n uint32) error {
-	if ss.in.junk += uint64(n); ss.in.junk > maxJunk+2*ss.in.useful {
+	size := uint64(blocks.MaxBlockSize)
+	if c := ss.s.Content(); c != nil {
+		size = uint64(c.Header().BlockSize)
+	}
+	if ss.in.junk += uint64(n); ss.in.junk > maxJunk*size+ss.in.useful {
 		return errFlood
 	}
 	return nil

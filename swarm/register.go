@@ -56,17 +56,25 @@ func (s *Swarm) enter(ss *session) (byte, error) {
 		}
 		old.close(errCrowded)
 	}
-	if old := s.byMember[ss.member]; old != nil {
+	for _, old := range s.sessions {
+		if old.member != ss.member || !old.stands() {
+			continue
+		}
 		crosswise := old.dialed != ss.dialed
-		stranger := old.source != ss.source && (!crosswise || time.Since(old.since) > dialTime)
-		if old.stands() && (stranger || (crosswise && s.keeps(old))) {
+		if old.source != ss.source && (!crosswise || time.Since(old.since) > dialTime) {
+			continue // a namesake from elsewhere: which of them is the right one can't be told
+		}
+		if crosswise && s.keeps(old) {
 			return wire.ByeDuplicate, errDuplicate
 		}
 		old.close(errReplaced)
 	}
 	s.nextPeer++
 	ss.id, ss.ration = s.nextPeer, s.rationOf(sourceOf(ss.source))
-	s.sessions[ss.id], s.byMember[ss.member] = ss, ss
+	s.sessions[ss.id] = ss
+	if old := s.byMember[ss.member]; old == nil || !old.stands() || !s.vouched(old.source) {
+		s.byMember[ss.member] = ss
+	}
 	return 0, nil
 }
 
@@ -108,8 +116,14 @@ func (s *Swarm) unregister(ss *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.sessions, ss.id)
-	if s.byMember[ss.member] == ss {
-		delete(s.byMember, ss.member)
+	if s.byMember[ss.member] != ss {
+		return
+	}
+	delete(s.byMember, ss.member)
+	for _, o := range s.sessions {
+		if o.member == ss.member {
+			s.byMember[ss.member] = o
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package swarm
 
 import (
 	"net/netip"
+	"time"
 
 	"p2pcp/blocks"
 )
@@ -13,7 +14,7 @@ import (
 const badLimit = 3
 
 // maxSuspects bounds what is remembered of them; beyond it a first wrong Block ends a session.
-const maxSuspects = 4096
+const maxSuspects = maxMembers
 
 // suspect is whom a wrong Block is held against.
 type suspect struct {
@@ -22,20 +23,29 @@ type suspect struct {
 }
 
 // record is what a suspect has done. Nil: nothing.
-type record struct{ wrong []blocks.Index }
+type record struct {
+	wrong []blocks.Index
+	given uint32 // Blocks that it was sent whole
+}
 
 func (r *record) banned() bool { return r != nil && len(r.wrong) >= badLimit }
 
-// sentBad counts a wrong Block; true if there have been too many different ones.
-func (c *Core) sentBad(p *peer, i blocks.Index) bool {
+// recordOf finds or makes p's; nil: there are too many.
+func (c *Core) recordOf(p *peer) *record {
 	s := suspect{p.m.name, p.source}
 	r := c.suspects[s]
-	if r == nil {
-		if len(c.suspects) >= maxSuspects {
-			return true
-		}
+	if r == nil && len(c.suspects) < maxSuspects {
 		r = &record{}
 		c.suspects[s] = r
+	}
+	return r
+}
+
+// sentBad counts a wrong Block; true if there have been too many different ones.
+func (c *Core) sentBad(p *peer, i blocks.Index) bool {
+	r := c.recordOf(p)
+	if r == nil {
+		return true
 	}
 	for _, w := range r.wrong {
 		if w == i {
@@ -46,40 +56,99 @@ func (c *Core) sentBad(p *peer, i blocks.Index) bool {
 	return r.banned()
 }
 
-// teller is a source that names members, or the gossip. Nil is one that isn't known, and believed. At most as many as sources that had
+// servedTo counts a Block that was sent whole.
+func (c *Core) servedTo(p *peer) {
+	if r := c.recordOf(p); r != nil {
+		r.given++
+	}
+}
+
+// greedy tells whether p asks for more than a member can need, or for what it says it has, or whether its source would be sent Blocks
+// on several sessions while others are sent some too: each address has one share of our link.
+func (c *Core) greedy(p *peer, i blocks.Index) bool {
+	r := c.suspects[suspect{p.m.name, p.source}]
+	return p.have.Has(i) || (r != nil && r.given > c.n+c.n/8+64) || c.hogs(p)
+}
+
+// hogs tells whether another session of p's source is being sent something, and one of another source too.
+func (c *Core) hogs(p *peer) bool {
+	if !p.source.IsValid() || len(p.sends) > 0 {
+		return false
+	}
+	own, others := false, false
+	for _, q := range c.peers {
+		if len(q.sends) > 0 {
+			own = own || q.source == p.source
+			others = others || q.source != p.source
+		}
+	}
+	return own && others
+}
+
+// hoards tells whether p's source keeps first copies to itself: what it is sent is not announced, and nobody else gets it from there.
+func (c *Core) hoards(p *peer) bool {
+	if !p.source.IsValid() {
+		return false
+	}
+	if t := c.standings[p.source]; t != nil && t.hoards >= hoarder {
+		return true
+	}
+	for _, q := range c.peers {
+		if q.source == p.source && len(q.waits) > 0 && c.now-q.waits[0].since > awaitMost {
+			return true
+		}
+	}
+	return false
+}
+
+// hoarded counts a first copy that was announced, or wasn't in time.
+func (c *Core) hoarded(p *peer, yes bool) {
+	switch t := c.standingOf(p.source); {
+	case t == nil:
+	case yes:
+		t.hoards = min(t.hoards+1, 2*hoarder)
+	default:
+		t.hoards = max(t.hoards-1, 0)
+	}
+}
+
+// standing is what we think of a source, or of the gossip. Nil is one that isn't known, and believed. At most as many as sources that had
 // a session.
-type teller struct {
+type standing struct {
 	named   int // members that we know by it
 	dialing int // Dials of them under way
 	wrong   int // Dials of them in vain, less two for each that wasn't
+	hoards  int // first copies that it didn't announce, less those that it did
 }
 
 const (
-	maxTellers   = 1024
+	maxStandings = 1024
 	trustedDials = maxDials / 2 // under way for one teller
 	doubted      = 8            // vain dials from which on there is one at a time
+	hoarder      = 4            // first copies unannounced from which on it is sent no more
+	awaitMost    = time.Second  // for a first copy to be announced, before more go to its source
 )
 
-func (t *teller) dialed(n int) {
+func (t *standing) dialed(n int) {
 	if t != nil {
 		t.dialing += n
 	}
 }
 
-func (t *teller) toldWrong() {
+func (t *standing) toldWrong() {
 	if t != nil {
 		t.wrong = min(t.wrong+1, 2*doubted)
 	}
 }
 
-func (t *teller) toldRight() {
+func (t *standing) toldRight() {
 	if t != nil {
 		t.wrong = max(t.wrong-2, 0)
 	}
 }
 
 // believed tells whether another member of its naming may be dialled now: others' have to have their turn.
-func (t *teller) believed() bool {
+func (t *standing) believed() bool {
 	return t == nil || t.dialing == 0 || (t.dialing < trustedDials && t.wrong < doubted)
 }
 
@@ -90,7 +159,7 @@ func (c *Core) locate(m *member, ev Event) {
 	}
 	met := ev.Kind == PeerUp
 	if !met && !m.met && !m.dialing {
-		m.tellBy(c.tellerAt(ev.Source))
+		m.tellBy(c.standingOf(ev.Source))
 	}
 	switch {
 	case m.addr == ev.Addr:
@@ -103,7 +172,7 @@ func (c *Core) locate(m *member, ev Event) {
 }
 
 // tellBy makes t the one who told of m, unless another did of whom we think as well.
-func (m *member) tellBy(t *teller) {
+func (m *member) tellBy(t *standing) {
 	if t == nil || t == m.teller || (m.teller != nil && m.teller.wrong <= t.wrong) {
 		return
 	}
@@ -120,25 +189,25 @@ func (m *member) untell() {
 	}
 }
 
-// tellerAt finds or makes the teller of a source.
-func (c *Core) tellerAt(source netip.Addr) *teller {
-	t := c.tellers[source]
-	if t == nil && source.IsValid() && len(c.tellers) < maxTellers {
-		t = &teller{}
-		c.tellers[source] = t
+// standingOf finds or makes the teller of a source.
+func (c *Core) standingOf(source netip.Addr) *standing {
+	t := c.standings[source]
+	if t == nil && source.IsValid() && len(c.standings) < maxStandings {
+		t = &standing{}
+		c.standings[source] = t
 	}
 	return t
 }
 
 // toldAll tells whether a source has named as many members as one may.
 func (c *Core) toldAll(source netip.Addr) bool {
-	t := c.tellers[source]
+	t := c.standings[source]
 	return t != nil && t.named >= maxMembers/2
 }
 
 // mayBury tells whether a member is believed to be gone: when we found that out ourselves, or the gossip did, or who told us of it.
 func (c *Core) mayBury(m *member, ev Event) bool {
-	return !ev.Source.IsValid() || (m.teller != nil && m.teller == c.tellers[ev.Source])
+	return !ev.Source.IsValid() || (m.teller != nil && m.teller == c.standings[ev.Source])
 }
 
 // sources lists where the sessions come from, in order of arrival but for removals.
@@ -190,12 +259,10 @@ func (c *Core) crowds(source netip.Addr) bool {
 // one, and is only asked more and more rarely.
 const muteLimit = 3
 
-// dropMute ends a session with one who never answers: it looks alive to all but those that ask it. It may come again, and is given up
-// sooner then.
+// dropMute ends a session with one who never answers: it looks alive to all but those that ask it.
 func (c *Core) dropMute() {
 	for _, p := range c.peers {
-		if p.m.mute >= muteLimit {
-			p.m.mute--
+		if p.mute >= muteLimit {
 			c.order(Action{Kind: Drop, Peer: p.id, Fault: true, Text: "never answers"})
 			c.peerDown(p)
 			return

@@ -36,7 +36,7 @@ func floods() []Attack {
 		{Name: "statuses", Kind: port.Observer, Width: 40, Do: func(_ context.Context, c *Conn) {
 			c.repeat(func(int) []byte { return wire.AppendEmpty(nil, wire.TStatus) })
 		}},
-		{Name: "asks, nothing read", Blame: "doesn't read", Do: func(ctx context.Context, c *Conn) {
+		{Name: "asks, nothing read", Blame: "flood", Do: func(ctx context.Context, c *Conn) {
 			for n := 0; c.send(asks(c, n)) == nil; n++ {
 				continue
 			}

@@ -87,10 +87,7 @@ func (c *Core) findOverdue() {
 
 // patience is how long p may be silent.
 func (p *peer) patience() time.Duration {
-	switch {
-	case p.mute > 0:
-		return overdueMin
-	case p.gap == 0:
+	if p.gap == 0 {
 		return overdueNew
 	}
 	return min(max(overdueGaps*p.gap, overdueMin), overdueMax)
@@ -138,7 +135,6 @@ func (c *Core) punctual(p *peer) {
 // excuse ends that p is overdue because it owes nothing any more; it is left alone for a while.
 func (c *Core) excuse(p *peer) {
 	c.setOverdue(p, false)
-	p.mute++
 	p.penalty = min(max(2*p.penalty, penaltyMin), penaltyMax)
 	p.busyUntil = c.now + p.penalty
 }

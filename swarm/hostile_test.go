@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	hostileReceivers = 8
+	hostileReceivers = 6
 	hostileRate      = 1 << 20 // bytes a second each way, of every host
 	foeHost          = 200
 )
@@ -31,7 +31,7 @@ type attacked struct {
 // underAttack runs a seed and receivers, in virtual time, while a Foe does what a says; nil: there is none.
 func underAttack(t *testing.T, a *hostile.Attack) (res attacked) {
 	t.Helper()
-	g, n := newGoods(t, 400), newMemNet()
+	g, n := newGoods(t, 350), newMemNet()
 	limited := func(c *Config) {
 		c.Up, c.Down = rate.NewLimiter(hostileRate, 64<<10), rate.NewLimiter(hostileRate, 64<<10)
 		c.OnResult = func(_ netip.Addr, r wire.Result) bool {

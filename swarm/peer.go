@@ -28,7 +28,6 @@ type peer struct {
 	recent    uint64        // bytes since the last Tick
 	overdue   bool          // owes us something and is silent: gets nothing new, and its Requests may go elsewhere
 	penalty   time.Duration // how long it stays out after having been overdue
-	mute      int           // times in a row that it was overdue without a byte
 	busyUntil time.Duration // it refused; an Offer ends it
 	granting  time.Duration // a seed: when it last sent us something unasked
 	woken     bool          // is in Core.woken

@@ -206,7 +206,6 @@ func (c *Core) moved(p *peer, r *request, bytes uint32) {
 	p.recent += uint64(bytes)
 	p.in += uint64(bytes)
 	p.moved, p.progress, c.progress = c.now, c.now, c.now
-	p.mute = 0
 	c.punctual(p)
 }
 

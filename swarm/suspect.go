@@ -255,14 +255,14 @@ func (c *Core) crowds(source netip.Addr) bool {
 	return source.IsValid() && own > fairShare && own < len(c.peers)
 }
 
-// muteLimit is how often in a row a peer may be overdue without a byte. One that sends a byte now and then isn't told from a slow
-// one, and is only asked more and more rarely.
-const muteLimit = 3
+// muteTime is how long a peer may send nothing of what it owes us while others do. One that sends a byte now and then isn't told from
+// a slow one, and is only asked more and more rarely.
+const muteTime = 5 * time.Second
 
 // dropMute ends a session with one who never answers: it looks alive to all but those that ask it.
 func (c *Core) dropMute() {
 	for _, p := range c.peers {
-		if p.mute >= muteLimit {
+		if p.owes() && c.now-p.moved > muteTime && c.now-c.progress < overdueMin {
 			c.order(Action{Kind: Drop, Peer: p.id, Fault: true, Text: "never answers"})
 			c.peerDown(p)
 			return

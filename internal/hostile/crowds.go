@@ -16,7 +16,7 @@ func crowds() []Attack {
 		{Name: "60 identities", Width: 60, Hello: anyName, Do: stay},
 		{Name: "60 hoarding identities", Width: 60, Hello: anyName, Do: hoard},
 		{Name: "20 identities that ask for everything", Width: 20, Hello: anyName, Do: func(_ context.Context, c *Conn) {
-			c.repeat(func(n int) []byte { return takeAll(c, n) })
+			c.repeat(func(b []byte, n int) []byte { return takeAll(c, b, n) })
 		}},
 		{Name: "wrong blocks under any name", Width: 4, Hello: func(c *Conn, h *wire.Hello) {
 			complete(c, h)

@@ -10,8 +10,10 @@ import (
 
 // floods are more of the same than anybody needs.
 func floods() []Attack {
-	flood := func(name string, frames func(c *Conn, n int) []byte) Attack {
-		return Attack{Name: name, Do: func(_ context.Context, c *Conn) { c.repeat(func(n int) []byte { return frames(c, n) }) }}
+	flood := func(name string, frame func(c *Conn, b []byte, n int) []byte) Attack {
+		return Attack{Name: name, Do: func(_ context.Context, c *Conn) {
+			c.repeat(func(b []byte, n int) []byte { return frame(c, b, n) })
+		}}
 	}
 	blamed := func(a Attack, why string) Attack {
 		a.Blame = why
@@ -22,22 +24,26 @@ func floods() []Attack {
 		flood("asks for everything", takeAll),
 		flood("slices", slivers),
 		blamed(flood("have storm", storm), "too many announcements"),
-		blamed(flood("withdrawals", func(c *Conn, n int) []byte {
-			return wire.AppendIndex(nil, wire.TWithdraw, blocks.Index(uint32(n)%max(c.blocks(), 1)))
+		blamed(flood("withdrawals", func(c *Conn, b []byte, n int) []byte {
+			return wire.AppendIndex(b, wire.TWithdraw, blocks.Index(uint32(n)%max(c.blocks(), 1)))
 		}), "flood"),
-		blamed(flood("rejects", func(c *Conn, n int) []byte {
-			return wire.AppendIndex(nil, wire.TReject, blocks.Index(uint32(n)%max(c.blocks(), 1)))
+		blamed(flood("rejects", func(c *Conn, b []byte, n int) []byte {
+			return wire.AppendIndex(b, wire.TReject, blocks.Index(uint32(n)%max(c.blocks(), 1)))
 		}), "flood"),
-		blamed(flood("pings", func(*Conn, int) []byte { return wire.AppendEmpty(nil, wire.TPing) }), "flood"),
-		blamed(flood("blocks nobody asked for", func(c *Conn, n int) []byte {
-			return junk(c, c.whole(blocks.Index(uint32(n)%max(c.blocks(), 1))))
+		blamed(flood("pings", func(_ *Conn, b []byte, _ int) []byte { return wire.AppendEmpty(b, wire.TPing) }), "flood"),
+		blamed(flood("blocks nobody asked for", func(c *Conn, b []byte, n int) []byte {
+			return append(b, junk(c, c.whole(blocks.Index(uint32(n)%max(c.blocks(), 1))))...)
 		}), "flood"),
 		blamed(flood("trees", trees), "flood"),
 		{Name: "statuses", Kind: port.Observer, Width: 40, Do: func(_ context.Context, c *Conn) {
-			c.repeat(func(int) []byte { return wire.AppendEmpty(nil, wire.TStatus) })
+			c.repeat(func(b []byte, _ int) []byte { return wire.AppendEmpty(b, wire.TStatus) })
 		}},
 		{Name: "asks, nothing read", Blame: "flood", Do: func(ctx context.Context, c *Conn) {
-			for n := 0; c.send(asks(c, n)) == nil; n++ {
+			var b []byte
+			for len(b) < batch {
+				b = asks(c, b, 0)
+			}
+			for c.send(b) == nil {
 				continue
 			}
 		}},
@@ -45,38 +51,28 @@ func floods() []Attack {
 }
 
 // asks asks for what nobody holds.
-func asks(*Conn, int) []byte {
-	var b []byte
-	for range 64 {
-		b = c0.Append(b)
-	}
-	return b
+func asks(_ *Conn, b []byte, _ int) []byte {
+	return wire.Request{Index: blocks.MaxBlocks - 1, Length: blocks.GroupSize}.Append(b)
 }
 
-// c0 is a Request for the last Index there can be.
-var c0 = wire.Request{Index: blocks.MaxBlocks - 1, Length: blocks.GroupSize}
-
 // takeAll asks for every Block again and again.
-func takeAll(c *Conn, n int) []byte {
-	return c.whole(blocks.Index(uint32(n) % max(c.blocks(), 1))).Append(nil)
+func takeAll(c *Conn, b []byte, n int) []byte {
+	return c.whole(blocks.Index(uint32(n) % max(c.blocks(), 1))).Append(b)
 }
 
 // slivers asks for the least of each Block: its Proof costs hashing all of it.
-func slivers(c *Conn, n int) []byte {
-	return wire.Request{Index: blocks.Index(uint32(n) % max(c.blocks(), 1)), Length: blocks.GroupSize}.Append(nil)
+func slivers(c *Conn, b []byte, n int) []byte {
+	return wire.Request{Index: blocks.Index(uint32(n) % max(c.blocks(), 1)), Length: blocks.GroupSize}.Append(b)
 }
 
-// storm announces all there is, and takes it back.
-func storm(c *Conn, _ int) []byte {
+// storm announces all there is, and takes some back.
+func storm(c *Conn, b []byte, n int) []byte {
 	all := max(c.blocks(), 1)
-	b := wire.AppendHave(nil, []blocks.Span{{Count: all}})
-	for i := range min(all, 8) {
-		b = wire.AppendIndex(b, wire.TWithdraw, blocks.Index(i))
-	}
-	return b
+	b = wire.AppendHave(b, []blocks.Span{{Count: all}})
+	return wire.AppendIndex(b, wire.TWithdraw, blocks.Index(uint32(n)%all))
 }
 
 // trees asks for nodes, those that are there and others.
-func trees(_ *Conn, n int) []byte {
-	return wire.Tree{File: uint32(n % 3), Level: uint8(n % 5), Count: uint32(1 + n%blocks.MaxNodes)}.Append(nil)
+func trees(_ *Conn, b []byte, n int) []byte {
+	return wire.Tree{File: uint32(n % 3), Level: uint8(n % 5), Count: uint32(1 + n%blocks.MaxNodes)}.Append(b)
 }

@@ -258,11 +258,20 @@ func (c *Conn) alive(ctx context.Context) {
 	}
 }
 
-// repeat writes what frames gives as fast as it is taken, reading all that comes.
-func (c *Conn) repeat(frames func(n int) []byte) {
+// batch is how many bytes of frames are written at a time.
+const batch = 16 << 10
+
+// repeat writes what frame appends as fast as it is taken, reading all that comes.
+func (c *Conn) repeat(frame func(b []byte, n int) []byte) {
 	over := c.drain()
-	for n := 0; c.send(frames(n)) == nil; n++ {
-		continue
+	var b []byte
+	for n := 0; ; {
+		for b = b[:0]; len(b) < batch; n++ {
+			b = frame(b, n)
+		}
+		if c.send(b) != nil {
+			break
+		}
 	}
 	_ = c.Close()
 	<-over

@@ -20,8 +20,8 @@ func results() []Attack {
 			c.alive(ctx)
 		}},
 		{Name: "results of many targets", Blame: "second target", Bans: true, Do: func(_ context.Context, c *Conn) {
-			c.repeat(func(n int) []byte {
-				return wire.Result{State: wire.Changed, Member: c.foe.Name, Host: host(c.foe.Name), Target: fmt.Sprintf("/%d", n)}.Append(nil)
+			c.repeat(func(b []byte, n int) []byte {
+				return wire.Result{State: wire.Changed, Member: c.foe.Name, Host: host(c.foe.Name), Target: fmt.Sprintf("/%d", n)}.Append(b)
 			})
 		}},
 		{Name: "results of many hosts", Width: 16, Hello: anyName, Do: func(ctx context.Context, c *Conn) {
@@ -30,8 +30,8 @@ func results() []Attack {
 			pause(ctx, again)
 		}},
 		{Name: "results of an observer", Kind: port.Observer, Blame: "second target", Do: func(_ context.Context, c *Conn) {
-			c.repeat(func(n int) []byte {
-				return wire.Result{State: wire.Changed, Member: c.foe.Name, Host: host(c.foe.Name), Target: fmt.Sprintf("/%d", n)}.Append(nil)
+			c.repeat(func(b []byte, n int) []byte {
+				return wire.Result{State: wire.Changed, Member: c.foe.Name, Host: host(c.foe.Name), Target: fmt.Sprintf("/%d", n)}.Append(b)
 			})
 		}},
 	}

@@ -35,7 +35,7 @@ const (
 	Reject
 	// Dial Member at Addr.
 	Dial
-	// Drop the Session with Peer. Ban: don't accept or dial this Member again. Text says why.
+	// Drop the Session with Peer. Ban: don't accept or dial this Member again; Fault: it is named all the same. Text says why.
 	Drop
 	// Open: the Manifest's Blocks are all verified: make Layout and Store (answered by Opened).
 	Open
@@ -55,6 +55,7 @@ type Action struct {
 	Count  uint32
 	Reason RefuseReason
 	Ban    bool
+	Fault  bool
 	Text   string
 	Member string
 	Addr   netip.AddrPort

@@ -3,6 +3,7 @@ package swarm
 import (
 	"errors"
 	"math/rand/v2"
+	"net/netip"
 	"time"
 
 	"p2pcp/blocks"
@@ -97,16 +98,18 @@ type Core struct {
 	uploads int     // Blocks being sent
 	refused []*peer // were told busy, in order; each is owed an Offer
 
-	members  []*member // in order of arrival but for removals
-	byName   map[string]*member
-	mesh     mesh // who should be in session beyond FullMesh members
-	dialing  int  // members with a dial under way
-	reached  bool
-	progress time.Duration // when something last moved
-	measured time.Duration // when the rates were smoothed last
-	lost     orphaned
-	stay     lingering
-	zones    *zoning // nil while everybody is of one zone
+	members   []*member // in order of arrival but for removals
+	byName    map[string]*member
+	suspects  map[suspect]*record // what was sent wrong, by whom
+	standings map[netip.Addr]*standing
+	mesh      mesh // who should be in session beyond FullMesh members
+	dialing   int  // members with a dial under way
+	reached   bool
+	progress  time.Duration // when something last moved
+	measured  time.Duration // when the rates were smoothed last
+	lost      orphaned
+	stay      lingering
+	zones     *zoning // nil while everybody is of one zone
 }
 
 // phase is where a Core is in its life.
@@ -143,6 +146,8 @@ func NewCore(cfg CoreConfig) *Core {
 		rng:    rand.New(rand.NewPCG(cfg.RandSeed[0], cfg.RandSeed[1])),
 		byID:   map[PeerID]*peer{},
 		byName: map[string]*member{},
+
+		suspects: map[suspect]*record{}, standings: map[netip.Addr]*standing{},
 	}
 	c.mesh = newMesh(c)
 	if cfg.Blocks > 0 {
@@ -213,7 +218,7 @@ func (c *Core) meet(ev Event) {
 	case MemberUp:
 		c.memberUp(ev)
 	case MemberGone:
-		c.memberGone(ev.Member)
+		c.memberGone(ev)
 	case DialFailed:
 		c.dialFailed(ev.Member)
 	}
@@ -286,6 +291,7 @@ func (c *Core) settle() {
 func (c *Core) ticked() {
 	c.measure()
 	c.findOverdue()
+	c.dropMute()
 	c.forgetPushes()
 	c.takeTurns()
 	c.trim()

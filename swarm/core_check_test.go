@@ -102,7 +102,7 @@ func checkBlocks(c *Core, avail, recv []uint16, flight, late, under []uint8) err
 		}
 		in := c.wanted.Has(i) && !c.have.Has(i) && !c.claims.Has(i) && flight[n] == late[n] && !c.placed && c.near(i)
 		if c.cfg.Seed {
-			in = c.have.Has(i) && spreadAmong(c, i, recv[n]) == 0 && under[n] == 0
+			in = c.have.Has(i) && (spreadAmong(c, i, recv[n]) == 0 || c.doubts(i)) && under[n] == 0
 			if c.push.under[n] != under[n] {
 				return fmt.Errorf("block %d: under %d, counted %d", n, c.push.under[n], under[n])
 			}

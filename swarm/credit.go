@@ -7,6 +7,7 @@ const (
 	seedCredit    = 4                      // Blocks that it may send us unasked at a time
 	fullShare     = 0.7                    // of the most that ever came, when receivers alone fill our link
 	grantPause    = 100 * time.Millisecond // after its last Grant before we ask it ourselves
+	firstBytes    = 200 * time.Millisecond // for the first bytes of one who never sent any
 	firstGrant    = 500 * time.Millisecond // the same for one that hasn't granted yet
 	smallManifest = 2                      // Manifest Blocks up to which everyone asks a seed at once: the round trips saved outweigh the bytes
 )
@@ -37,7 +38,10 @@ func (c *Core) maySpend(p *peer) bool {
 		if q.seed || q.overdue || c.now < q.busyUntil || (c.crosses(q) && !c.crosses(p)) {
 			continue
 		}
-		if c.complete(q) || (q.interest > 0 && !q.owes()) {
+		if q.rate == 0 && q.owes() && c.now-q.moved > firstBytes {
+			continue // it says that it holds something
+		}
+		if c.holdsAll(q) || (q.interest > 0 && !q.owes()) {
 			return false
 		}
 	}

@@ -14,8 +14,8 @@ const (
 	overdueGaps = 4
 	penaltyMin  = 1 * time.Second // out after having been overdue for nothing; doubles
 	penaltyMax  = 30 * time.Second
-	crawlMin    = 5 * time.Second // from a Request on, before its peer is called crawling
-	crawlFactor = 16              // how much longer it would need for the rest than another for all of the Block
+	crawlMin    = 1500 * time.Millisecond // from a Request on, before its peer is called crawling
+	crawlFactor = 16                      // how much longer it would need for the rest than another for all of the Block
 )
 
 // Duplicates: the last Blocks are asked for twice where the first source is slower by slowFactor and would take at least
@@ -23,7 +23,9 @@ const (
 const (
 	slowFactor = 2
 	slowMin    = 60 * time.Millisecond
-	dupShare   = 100
+	// slowManifest is slowMin for a small Manifest, which all ask the seed for at once.
+	slowManifest = 500 * time.Millisecond
+	dupShare     = 100
 )
 
 // measure smooths the peers' rates, over about half a second of Ticks.
@@ -140,12 +142,15 @@ func (c *Core) excuse(p *peer) {
 // duplicate finds, when nothing is left to be asked for, the Block in flight that p would bring soonest before its
 // present source.
 func (c *Core) duplicate(p *peer) (blocks.Index, bool) {
-	if c.pick.atLeast(1) > 0 || !c.opened || c.crosses(p) {
+	if c.pick.atLeast(1) > 0 || (!c.opened && c.manifest > smallManifest) || c.crosses(p) {
 		return 0, false
 	}
 	spent := c.dups >= c.wanted.Count()/dupShare+1
 	need := c.expected(p, c.cfg.BlockSize) + p.delay
 	worst := max(slowFactor*need, slowMin)
+	if !c.opened {
+		worst = max(worst, slowManifest)
+	}
 	var found blocks.Index
 	ok := false
 	for _, q := range c.peers {

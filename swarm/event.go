@@ -14,7 +14,7 @@ type EventKind uint8
 
 // Kinds of Event. Events are facts, never bytes.
 const (
-	// PeerUp: a Session passed HELLO. Peer, Member, Addr, Seed, Zone, Lingering, Set (its Bitfield, owned by the core from here; nil: none).
+	// PeerUp: a Session passed HELLO. Peer, Member, Addr, Source, Seed, Zone, Lingering, Set (its Bitfield, owned by the core from here; nil: none).
 	PeerUp EventKind = iota + 1
 	// PeerDown: the Session ended. Peer. Bytes in flight from it are lost.
 	PeerDown
@@ -52,7 +52,7 @@ const (
 	Unreadable
 	// PlacedNow: our content is under its final name; lingering begins.
 	PlacedNow
-	// MemberUp: Member can be dialled at Addr; Seed, Zone. From gossip or PEERS.
+	// MemberUp: Member can be dialled at Addr; Seed, Zone. From gossip or PEERS, told by Source.
 	MemberUp
 	// MemberGone: Member has left or died, says gossip or a PEERS delta.
 	MemberGone
@@ -86,6 +86,7 @@ type Event struct {
 	Member            string
 	Zone              uint32
 	Addr              netip.AddrPort
+	Source            netip.Addr // where it comes from (sourceOf), or who told it; invalid: unknown
 }
 
 // RefuseReason is why a Request isn't served (PROTOCOL REFUSE).

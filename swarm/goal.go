@@ -142,9 +142,6 @@ func (c *Core) orphan() (blocks.Index, bool) {
 	return 0, false
 }
 
-// badLimit is how many distinct wrong Blocks ban a Member.
-const badLimit = 3
-
 // bad takes that p sent wrong bytes for i: it is told, and asked for others only.
 func (c *Core) bad(p *peer, i blocks.Index) {
 	if uint32(i) >= c.n {
@@ -155,11 +152,13 @@ func (c *Core) bad(p *peer, i blocks.Index) {
 		c.forget(p, k)
 	}
 	c.peerLacks(p, i)
-	if !p.m.sentBad(i) {
+	if !c.sentBad(p, i) {
 		return
 	}
-	p.m.banned = true
-	c.leave(p.m)
+	if m := p.m; !m.addr.IsValid() || !p.source.IsValid() || sourceOf(m.addr.Addr()) == p.source {
+		m.banned = true
+		c.leave(m)
+	}
 	c.order(Action{Kind: Drop, Peer: p.id, Ban: true, Text: "sent wrong blocks"})
 	c.peerDown(p)
 }

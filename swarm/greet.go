@@ -55,18 +55,19 @@ func (s *Swarm) accept(kind port.Kind, conn net.Conn) {
 		s.observed(conn)
 		return
 	}
-	if err := s.serve(conn, false); err != nil {
+	place := s.greeting.enter(sourceOf(addrOf(conn.RemoteAddr()).Addr()), conn)
+	if place == nil {
+		closeQuietly(conn)
+		return
+	}
+	ss, g, err := s.admit(conn, false)
+	s.greeting.leave(place)
+	if err == nil {
+		err = s.attend(ss, g)
+	}
+	if err != nil {
 		s.cfg.Log.Debug("session ended", "from", conn.RemoteAddr().String(), "err", err)
 	}
-}
-
-// serve runs a session on conn until it ends, and returns why.
-func (s *Swarm) serve(conn net.Conn, dialed bool) error {
-	ss, g, err := s.admit(conn, dialed)
-	if err != nil {
-		return err
-	}
-	return s.attend(ss, g)
 }
 
 // admit greets and registers, or closes conn. What HELLO told comes back in any case.
@@ -78,6 +79,7 @@ func (s *Swarm) admit(conn net.Conn, dialed bool) (*session, greeting, error) {
 	}
 	if err != nil {
 		closeQuietly(conn)
+		s.blame(suspect{g.hello.Member, sourceOf(addrOf(conn.RemoteAddr()).Addr())}, err.Error(), gravityOf(err))
 	}
 	return ss, g, err
 }
@@ -89,7 +91,7 @@ func (s *Swarm) attend(ss *session, g greeting) error {
 	if !s.post(peerUp(ss, g.hello)) {
 		return s.ctx.Err()
 	}
-	s.learnPeers(ss, g.hello.Peers)
+	s.learnPeers(ss, ss.source, g.hello.Peers)
 	if s.cfg.OnPeer != nil {
 		s.cfg.OnPeer(Peer{Member: ss.member, Addr: ss.addr, Local: addrOf(ss.conn.LocalAddr()), Seed: ss.seed})
 	}
@@ -101,7 +103,11 @@ func (s *Swarm) attend(ss *session, g greeting) error {
 	<-writerDone
 	close(ss.gone)
 	s.post(Event{Kind: PeerDown, Peer: ss.id})
-	return ss.reason()
+	err := ss.reason()
+	if err != nil {
+		s.blame(ss.suspect(), err.Error(), gravityOf(err))
+	}
+	return err
 }
 
 // greeting is what an exchange of HELLO gave.
@@ -128,7 +134,7 @@ func (s *Swarm) greet(conn net.Conn) (greeting, error) {
 	}()
 	var err error
 	var size int
-	if g.hello, size, err = readHello(g.br); err != nil {
+	if g.hello, size, err = readHello(g.br, s.helloLimit()); err != nil {
 		_ = conn.SetDeadline(time.Now())
 		<-sent
 		return g, err
@@ -150,14 +156,33 @@ func (s *Swarm) greet(conn net.Conn) (greeting, error) {
 		}
 	}
 	if g.hello.Full {
-		s.learnPeers(nil, g.hello.Peers)
+		s.learnPeers(nil, addrOf(conn.RemoteAddr()).Addr(), g.hello.Peers)
 		return g, errFull
 	}
 	return g, nil
 }
 
-// readHello reads the first frame, which must be HELLO, of so many bytes.
-func readHello(br *bufio.Reader) (h wire.Hello, size int, err error) {
+// helloRest is what a HELLO has beside its Bitfield, at most: PEERS nearly all of it.
+const helloRest = 64 << 10
+
+// helloLimit is how long a HELLO may be: many may come at once.
+func (s *Swarm) helloLimit() uint32 {
+	if c := s.Content(); c != nil {
+		return helloRest + c.Header().Blocks/8
+	}
+	return maxHello
+}
+
+// maxHello is the longest HELLO there can be.
+const maxHello = helloRest + blocks.MaxBlocks/8
+
+// readHello reads the first frame, which must be HELLO, of so many bytes and at most limit.
+func readHello(br *bufio.Reader, limit uint32) (h wire.Hello, size int, err error) {
+	if head, err := br.Peek(wire.HeadSize); err == nil {
+		if t, n, err := wire.ParseHead([wire.HeadSize]byte(head)); err == nil && t == wire.THello && n > limit {
+			return h, 0, fmt.Errorf("%w: a HELLO of %d bytes", errProtocol, n)
+		}
+	}
 	t, payload, err := wire.ReadFrame(br, nil)
 	if err != nil {
 		return h, 0, fmt.Errorf("read hello: %w", err)
@@ -173,9 +198,10 @@ func readHello(br *bufio.Reader) (h wire.Hello, size int, err error) {
 func (s *Swarm) hello(conn net.Conn) (wire.Hello, *blocks.Bitfield) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	source := addrOf(conn.RemoteAddr()).Addr()
 	h := wire.Hello{
 		Seed: s.cfg.Core.Seed, Zone: s.cfg.Core.Zone, Member: s.cfg.Core.Self,
-		Full: len(s.sessions) >= maxSessions, Lingering: s.snap.Load().Lingering,
+		Full: len(s.sessions) >= maxSessions && s.crowder(source) == nil, Lingering: s.snap.Load().Lingering,
 		Listen: s.listenAddr(conn), Peers: s.peersLocked(),
 	}
 	if s.content == nil {

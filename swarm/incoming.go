@@ -27,7 +27,11 @@ type incoming struct {
 	spans   []blocks.Span
 	refresh time.Time // when the read deadline was last moved
 	named   int       // members that the peer told us of
-	heard   uint64    // Blocks that it announced, again and again counted
+	voice   voice
+	junk    uint64        // bytes that nobody waited for
+	useful  uint64        // the others
+	waited  time.Duration // because its source had used up its ration
+	heard   uint64        // Blocks that it announced, again and again counted
 }
 
 // beginBlock starts taking a Block. One that nobody awaits is discarded as it comes, without a buffer.
@@ -142,9 +146,12 @@ func (ss *session) readSome(br *bufio.Reader, n uint32) error {
 	}
 	ss.s.count.received(ss.seed, n)
 	in.got += n
-	if !in.discard {
-		in.hash.Hash(in.buf[:in.got])
+	if in.discard {
+		return ss.junk(n)
 	}
+	in.useful += uint64(n)
+	ss.ration.earn(n)
+	in.hash.Hash(in.buf[:in.got])
 	return nil
 }
 

@@ -3,8 +3,6 @@ package swarm
 import (
 	"net/netip"
 	"time"
-
-	"p2pcp/blocks"
 )
 
 // member is a process in the swarm, met or heard of.
@@ -18,14 +16,16 @@ type member struct {
 	ranked   bool // counted in zoning.before
 	sessions int  // live
 	complete bool
-	banned   bool
+	banned   bool          // where it was last met: it isn't dialled any more, but may come from elsewhere
 	gone     bool          // left or dead, says gossip
 	dialing  bool          // a Dial was ordered and nothing came of it yet
 	next     time.Duration // not dialled before
 	backoff  time.Duration
-	tried    time.Duration // when the last Dial was ordered
-	fails    int           // Dials in a row that nothing came of
-	wrong    []blocks.Index
+	tried    time.Duration  // when the last Dial was ordered
+	fails    int            // Dials in a row that nothing came of
+	other    netip.AddrPort // told too: tried when addr fails
+	met      bool           // it was in session
+	teller   *standing      // who told us of it; nil: unknown
 }
 
 // Dialling.
@@ -41,17 +41,6 @@ const (
 	settled     = 10 * time.Second       // a session that lasted so long clears the backoff
 )
 
-// sentBad counts a wrong Block; true if there have been too many different ones.
-func (m *member) sentBad(i blocks.Index) bool {
-	for _, w := range m.wrong {
-		if w == i {
-			return false
-		}
-	}
-	m.wrong = append(m.wrong, i)
-	return len(m.wrong) >= badLimit
-}
-
 // memberOf finds or makes the Member that an Event names.
 func (c *Core) memberOf(ev Event) *member {
 	m := c.byName[ev.Member]
@@ -64,9 +53,7 @@ func (c *Core) memberOf(ev Event) *member {
 		c.byName[m.name] = m
 		c.members = append(c.members, m)
 	}
-	if ev.Addr.IsValid() && ev.Addr.Port() != 0 {
-		m.addr = ev.Addr
-	}
+	c.locate(m, ev)
 	m.seed = m.seed || ev.Seed
 	m.gone = false
 	if m.steady() {
@@ -81,7 +68,7 @@ func (c *Core) memberUp(ev Event) {
 		return
 	}
 	known := c.byName[ev.Member] != nil
-	if !known && len(c.members) >= maxMembers && !c.forgetMember(false) {
+	if !known && (c.toldAll(ev.Source) || (len(c.members) >= maxMembers && !c.forgetMember(false))) {
 		return
 	}
 	m := c.memberOf(ev)
@@ -99,9 +86,13 @@ func (c *Core) memberUp(ev Event) {
 	c.dialMore()
 }
 
-func (c *Core) memberGone(name string) {
-	m := c.byName[name]
-	if m == nil {
+func (c *Core) memberGone(ev Event) {
+	m := c.byName[ev.Member]
+	if m == nil || !c.mayBury(m, ev) {
+		return
+	}
+	if m.dialing && m.other.IsValid() { // where we dialled: it may be where another one told
+		c.dialFailed(ev.Member)
 		return
 	}
 	m.gone = true
@@ -128,6 +119,7 @@ func (c *Core) forgetMember(any bool) bool {
 }
 
 func (c *Core) removeMember(m *member) {
+	m.untell()
 	c.leave(m)
 	delete(c.byName, m.name)
 	c.rankMate(m, false)
@@ -146,10 +138,14 @@ func (c *Core) dialFailed(name string) {
 	if m == nil {
 		return
 	}
+	if m.dialing && m.other.IsValid() {
+		m.addr, m.other = m.other, m.addr
+	}
 	c.undial(m)
 	if m.fails++; !m.steady() {
 		c.leave(m)
 	}
+	m.teller.toldWrong()
 	m.retryLater(c.now)
 }
 
@@ -162,6 +158,7 @@ func (c *Core) undial(m *member) {
 	if m.dialing {
 		m.dialing = false
 		c.dialing--
+		m.teller.dialed(-1)
 	}
 }
 
@@ -170,7 +167,10 @@ func (c *Core) limit() int { return max(c.cfg.FullMesh, c.cfg.Degree+c.cfg.Degre
 
 // admit makes room for a new session, or drops it.
 func (c *Core) admit(p *peer) bool {
-	if len(c.peers) < c.limit() || c.dropUseless() || (p.m.near > 0 && c.dropStranger()) {
+	if len(c.peers) < c.limit() || c.dropUseless() || c.dropCrowder(p.source) {
+		return true
+	}
+	if p.m.near > 0 && !c.crowds(p.source) && c.dropStranger() {
 		return true
 	}
 	c.order(Action{Kind: Drop, Peer: p.id, Text: "full"})
@@ -203,6 +203,7 @@ func (c *Core) joined(p *peer) {
 	c.undial(m)
 	m.sessions++
 	m.fails = 0
+	m.teller.toldRight()
 	c.mesh.enter(m)
 	m.complete = c.complete(p)
 	p.open = c.cfg.Seed && p.have != nil && c.hasManifest(p)
@@ -277,6 +278,7 @@ func (c *Core) dialSome(want int, seeds bool) {
 func (c *Core) dial(m *member) {
 	m.dialing, m.tried = true, c.now
 	c.dialing++
+	m.teller.dialed(1)
 	c.order(Action{Kind: Dial, Member: m.name, Addr: m.addr})
 }
 
@@ -289,5 +291,5 @@ func (c *Core) dialable(m *member) bool {
 	case c.cfg.Seed && (m.seed || m.complete):
 		return false
 	}
-	return true
+	return m.teller.believed()
 }

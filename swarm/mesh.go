@@ -111,7 +111,7 @@ func (c *Core) stranger() *peer {
 // trim ends, one a Tick, sessions beyond Degree that the rings don't ask for.
 func (c *Core) trim() {
 	if c.crowded() && len(c.peers) > c.cfg.Degree+c.cfg.Degree/16 {
-		c.dropStranger()
+		_ = c.dropLoudest() || c.dropStranger()
 	}
 }
 

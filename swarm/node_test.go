@@ -313,7 +313,7 @@ func (q *puppet) greet(g *goods, k int, change func(*wire.Hello)) {
 		change(&m)
 	}
 	q.send(m.Append(nil))
-	theirs, _, err := readHello(q.br)
+	theirs, _, err := readHello(q.br, maxHello)
 	if err != nil {
 		q.t.Errorf("puppet: %v", err)
 	}

@@ -17,17 +17,17 @@ const observerIdle = 30 * time.Second
 // observed serves an observer's connection.
 func (s *Swarm) observed(conn net.Conn) {
 	defer closeQuietly(conn)
-	select {
-	case s.observers <- struct{}{}:
-		defer func() { <-s.observers }()
-	default:
+	from := addrOf(conn.RemoteAddr()).Addr().Unmap()
+	place := s.observers.enter(sourceOf(from), conn)
+	if place == nil {
 		return
 	}
+	defer s.observers.leave(place)
 	stop := context.AfterFunc(s.ctx, func() { closeQuietly(conn) })
 	defer stop()
 	_ = conn.SetDeadline(time.Now().Add(helloTime))
 	br := bufio.NewReaderSize(conn, 4<<10)
-	h, _, err := readHello(br)
+	h, _, err := readHello(br, helloRest)
 	if err != nil || !h.Observer {
 		return
 	}
@@ -36,25 +36,51 @@ func (s *Swarm) observed(conn net.Conn) {
 	if _, err := conn.Write(ours.Append(nil)); err != nil {
 		return
 	}
-	source := addrOf(conn.RemoteAddr()).Addr().Unmap()
-	for {
+	o := onlooker{Swarm: s, source: from, member: h.Member}
+	s.mu.Lock()
+	o.ration = s.rationOf(sourceOf(from))
+	s.mu.Unlock()
+	for err == nil {
 		_ = conn.SetDeadline(time.Now().Add(observerIdle))
-		t, p, err := wire.ReadFrame(br, nil)
-		if err != nil {
-			return
+		var t wire.Type
+		var p, reply []byte
+		if t, p, err = wire.ReadFrame(br, nil); err == nil {
+			reply, err = o.answer(t, p)
 		}
-		reply, err := s.answer(source, t, p)
-		if err != nil {
-			return
-		}
-		if _, err := conn.Write(reply); err != nil {
-			return
+		if err == nil {
+			_ = conn.SetDeadline(time.Now().Add(observerIdle))
+			_, err = conn.Write(reply)
 		}
 	}
+	s.blame(suspect{h.Member, sourceOf(from)}, err.Error(), gravityOf(err))
 }
 
-// answer is the reply to one frame of an observer.
-func (s *Swarm) answer(source netip.Addr, t wire.Type, p []byte) ([]byte, error) {
+// onlooker is an observer that is being answered.
+type onlooker struct {
+	*Swarm
+	source netip.Addr
+	member string
+	ration *ration
+	voice  voice
+}
+
+// replyUnit is how many bytes of an answer are worth one more unit of the ration.
+const replyUnit = 256
+
+// answer is the reply to one frame, once its source may have another one.
+func (o *onlooker) answer(t wire.Type, p []byte) ([]byte, error) {
+	if !o.sleep(min(o.ration.spend(time.Now(), o.cost(t, p)), observerIdle)) {
+		return nil, o.ctx.Err()
+	}
+	reply, err := o.reply(t, p)
+	if t == wire.TStatus {
+		o.ration.spend(time.Now(), float64(len(reply))/replyUnit)
+	}
+	return reply, err
+}
+
+func (o *onlooker) reply(t wire.Type, p []byte) ([]byte, error) {
+	s := o.Swarm
 	switch t {
 	case wire.TAsk:
 		m, err := wire.ParseRequest(p)
@@ -75,7 +101,10 @@ func (s *Swarm) answer(source netip.Addr, t wire.Type, p []byte) ([]byte, error)
 		if err != nil {
 			return nil, err
 		}
-		return wire.AppendByte(nil, wire.TAck, s.takeResultFrom(source, r)), nil
+		if err := o.voice.speaks(o.member, r); err != nil {
+			return nil, err
+		}
+		return wire.AppendByte(nil, wire.TAck, s.takeResultFrom(o.source, r)), nil
 	case wire.TPing:
 		return nil, nil
 	default:

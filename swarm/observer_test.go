@@ -32,10 +32,10 @@ func (b *book) count() int {
 	return len(b.rows)
 }
 
-var someResult = wire.Result{State: wire.Changed, Member: "host001-00000001", Host: "h", Target: "/t", Bytes: 7}
+var someResult = wire.Result{State: wire.Changed, Member: "host001-00000001", Host: "host001", Target: "/t", Bytes: 7}
 
 func observe(p *node, g *goods, k int) (*Observer, error) {
-	return Observe(context.Background(), memHost{p.net, addrOfHost(k)}, p.addr, g.ID(), "observer")
+	return Observe(context.Background(), memHost{p.net, addrOfHost(k)}, p.addr, g.ID(), someResult.Member)
 }
 
 func TestObserver(t *testing.T) {
@@ -258,7 +258,7 @@ func TestResultByABootstrapAddress(t *testing.T) {
 
 func TestMemberRefusesResults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, p, q := meeting(t, false, nil)
+		_, p, q := meeting(t, false, func(h *wire.Hello) { h.Member = someResult.Member })
 		q.send(someResult.Append(nil))
 		if _, m := q.next(wire.TAck); m[0] != wire.AckNotSeed {
 			t.Errorf("ACK %d", m[0])

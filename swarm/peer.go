@@ -1,6 +1,7 @@
 package swarm
 
 import (
+	"net/netip"
 	"time"
 
 	"p2pcp/blocks"
@@ -11,6 +12,7 @@ type peer struct {
 	id        PeerID
 	m         *member
 	seed      bool
+	source    netip.Addr // where it comes from; invalid: unknown
 	zone      uint32
 	lingering bool             // it said in HELLO that it is complete
 	up        time.Duration    // since when
@@ -112,7 +114,7 @@ func (c *Core) header(n, manifest, blockSize uint32) {
 func (c *Core) choose(i blocks.Index) {
 	var in bool
 	if c.cfg.Seed {
-		in = c.have.Has(i) && c.spread(i) == 0 && c.push.under[i] == 0
+		in = c.have.Has(i) && (c.spread(i) == 0 || c.doubts(i)) && c.push.under[i] == 0
 	} else {
 		in = c.wanted.Has(i) && !c.have.Has(i) && !c.claims.Has(i) && c.flight[i] == c.late[i] && !c.placed && c.near(i)
 	}
@@ -156,14 +158,15 @@ func (c *Core) peerUp(ev Event) {
 	}
 	m := c.memberOf(ev)
 	switch {
-	case m.banned:
+	case c.suspects[suspect{m.name, ev.Source}].banned():
 		c.order(Action{Kind: Drop, Peer: ev.Peer, Ban: true, Text: "banned"})
 		return
 	case c.phase == draining:
 		c.order(Action{Kind: Drop, Peer: ev.Peer, Text: "leaving"})
 		return
 	}
-	p := &peer{id: ev.Peer, m: m, seed: ev.Seed, zone: ev.Zone, lingering: ev.Lingering, up: c.now, moved: c.now, progress: c.now}
+	m.banned = false // it was another one of that name
+	p := &peer{id: ev.Peer, m: m, seed: ev.Seed, source: ev.Source, zone: ev.Zone, lingering: ev.Lingering, up: c.now, moved: c.now, progress: c.now}
 	if ev.Set != nil && ev.Set.Len() == c.n {
 		p.have = ev.Set
 	} else if c.n > 0 {
@@ -225,6 +228,7 @@ func (c *Core) peerHave(p *peer, spans []blocks.Span) {
 			if c.pick.has(i) {
 				p.interest++
 			}
+			c.fruit(i)
 			c.announcedBy(p, i)
 			c.holds(p, i, true)
 		}
@@ -252,10 +256,10 @@ func (c *Core) peerLacks(p *peer, i blocks.Index) {
 }
 
 // complete tells whether p needs nothing.
-func (c *Core) complete(p *peer) bool {
-	if p.seed || p.lingering {
-		return true
-	}
+func (c *Core) complete(p *peer) bool { return p.seed || p.lingering || c.holdsAll(p) }
+
+// holdsAll tells whether p has announced everything: that it says it is complete gives nobody a Block.
+func (c *Core) holdsAll(p *peer) bool {
 	if p.have == nil {
 		return false
 	}

@@ -50,13 +50,17 @@ func (s *Swarm) perform(a Action) {
 		}
 		s.mu.Lock()
 		ss := s.sessions[a.Peer]
-		if a.Kind == Drop && a.Ban && ss != nil {
-			s.banned[ss.member] = true
-		}
 		s.mu.Unlock()
-		if ss != nil {
-			ss.perform(a)
+		if ss == nil {
+			return
 		}
+		switch {
+		case a.Kind == Drop && a.Ban:
+			s.blame(ss.suspect(), a.Text, outrage)
+		case a.Kind == Drop && a.Fault:
+			s.blame(ss.suspect(), a.Text, mishap)
+		}
+		ss.perform(a)
 	}
 }
 

@@ -8,8 +8,10 @@ import (
 
 // pushState is a seed's: first copies leave it unasked, each to one receiver, and spread from there.
 type pushState struct {
-	under  []uint8 // per Index: sessions to which it is being sent, or was sent and isn't announced yet
-	grants int     // Blocks being sent unasked
+	under  []uint8       // per Index: sessions to which it is being sent, or was sent and isn't announced yet
+	grants int           // Blocks being sent unasked
+	fruit  time.Duration // when a Block that we never sent last came to one receiver from another
+	doubt  bool
 }
 
 // await is a Block that was sent and that its receiver hasn't announced yet.
@@ -74,7 +76,7 @@ func (c *Core) grantMore() {
 func (c *Core) neediest(manifest bool) *peer {
 	var best *peer
 	for _, p := range c.peers {
-		if p.seed || uint32(p.granted()) >= p.allows || (!p.open && !manifest) {
+		if p.seed || uint32(p.granted()) >= p.allows || (!p.open && !manifest) || c.hogs(p) || c.hoards(p) {
 			continue
 		}
 		if best != nil && c.crosses(p) != c.crosses(best) {
@@ -153,6 +155,7 @@ func (c *Core) announcedBy(p *peer, i blocks.Index) {
 	for k, w := range p.waits {
 		if w.index == i {
 			p.waits = append(p.waits[:k], p.waits[k+1:]...)
+			c.hoarded(p, false)
 			c.push.under[i]-- // holds chooses anew
 			return
 		}
@@ -174,10 +177,12 @@ func (c *Core) forgetPushes() {
 	if !c.cfg.Seed {
 		return
 	}
+	c.doubtMore()
 	for _, p := range c.peers {
 		for len(p.waits) > 0 && c.now-p.waits[0].since > awaitTime {
 			i := p.waits[0].index
 			p.waits = p.waits[1:]
+			c.hoarded(p, true)
 			c.push.release(c, i)
 		}
 	}

@@ -43,6 +43,9 @@ func (ss *session) readLoop(br *bufio.Reader) error {
 		if _, err := io.ReadFull(br, payload); err != nil {
 			return fmt.Errorf("read: %w", err)
 		}
+		if err := ss.pace(t, payload); err != nil {
+			return err
+		}
 		if err := ss.take(t, payload); err != nil {
 			return err
 		}
@@ -93,7 +96,7 @@ func (ss *session) take(t wire.Type, p []byte) error {
 		if err != nil {
 			return err
 		}
-		ss.s.learnPeers(ss, peers)
+		ss.s.learnPeers(ss, ss.source, peers)
 		return nil
 	case wire.TTree:
 		m, err := wire.ParseTree(p)

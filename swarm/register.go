@@ -1,7 +1,9 @@
 package swarm
 
 import (
+	"cmp"
 	"net/netip"
+	"slices"
 	"time"
 
 	"p2pcp/blocks"
@@ -15,12 +17,13 @@ func (s *Swarm) register(g greeting, dialed bool) (*session, error) {
 	h := g.hello
 	ss := &session{
 		s: s, conn: g.conn, member: h.Member, addr: h.Listen, source: addrOf(g.conn.RemoteAddr()).Addr().Unmap(),
-		seed: h.Seed, zone: h.Zone, dialed: dialed, since: time.Now(), told: g.told, gone: make(chan struct{}), wake: make(chan struct{}, 1),
+		zone: h.Zone, dialed: dialed, since: time.Now(), told: g.told, gone: make(chan struct{}), wake: make(chan struct{}, 1),
 		awaited: map[slot]bool{}, trees: map[wire.Tree]chan wire.Nodes{}, known: map[string]bool{h.Member: true},
 	}
 	if ss.addr.Addr().IsUnspecified() {
 		ss.addr = netip.AddrPortFrom(ss.source, ss.addr.Port())
 	}
+	ss.seed = h.Seed && s.vouched(ss.source)
 	ss.out.frame = minFrame
 	ss.announced = announcedBy(h)
 	ss.headless = g.told == nil && h.Header == nil
@@ -42,26 +45,60 @@ func (s *Swarm) enter(ss *session) (byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.banned[ss.member]:
+	case s.isBanned(ss.suspect()):
 		return wire.ByeBanned, errBanned
 	case ss.headless && s.content != nil:
 		return wire.ByeLeaving, errHeadless
 	case len(s.sessions) >= maxSessions:
-		return wire.ByeFull, errFull
+		old := s.crowder(ss.source)
+		if old == nil {
+			return wire.ByeFull, errFull
+		}
+		old.close(errCrowded)
 	}
-	if old := s.byMember[ss.member]; old != nil {
+	for _, old := range s.sessions {
+		if old.member != ss.member || !old.stands() {
+			continue
+		}
 		crosswise := old.dialed != ss.dialed
-		stranger := old.source != ss.source && (!crosswise || time.Since(old.since) > dialTime)
-		if old.stands() && (stranger || (crosswise && s.keeps(old))) {
+		if old.source != ss.source && (!crosswise || time.Since(old.since) > dialTime) {
+			continue // a namesake from elsewhere: which of them is the right one can't be told
+		}
+		if crosswise && s.keeps(old) {
 			return wire.ByeDuplicate, errDuplicate
 		}
 		old.close(errReplaced)
 	}
 	s.nextPeer++
-	ss.id = s.nextPeer
-	s.sessions[ss.id], s.byMember[ss.member] = ss, ss
+	ss.id, ss.ration = s.nextPeer, s.rationOf(sourceOf(ss.source))
+	s.sessions[ss.id] = ss
+	if old := s.byMember[ss.member]; old == nil || !old.stands() || !s.vouched(old.source) {
+		s.byMember[ss.member] = ss
+	}
 	return 0, nil
 }
+
+// crowder is the session that makes room for one from source when there are too many; s.mu is held. Nil: none does.
+func (s *Swarm) crowder(source netip.Addr) *session {
+	all := make([]*session, 0, len(s.sessions))
+	for _, ss := range s.sessions {
+		if ss.stands() {
+			all = append(all, ss)
+		}
+	}
+	slices.SortFunc(all, func(a, b *session) int { return cmp.Compare(a.id, b.id) })
+	held := make([]netip.Addr, len(all))
+	for k, ss := range all {
+		held[k] = sourceOf(ss.source)
+	}
+	if k := crowder(held, sourceOf(source)); k >= 0 {
+		return all[k]
+	}
+	return nil
+}
+
+// suspect is whom the session's misdeeds are held against.
+func (ss *session) suspect() suspect { return suspect{ss.member, sourceOf(ss.source)} }
 
 // keeps tells whether ss is the one that stays of two crosswise dialled sessions.
 func (s *Swarm) keeps(ss *session) bool {
@@ -79,8 +116,14 @@ func (s *Swarm) unregister(ss *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.sessions, ss.id)
-	if s.byMember[ss.member] == ss {
-		delete(s.byMember, ss.member)
+	if s.byMember[ss.member] != ss {
+		return
+	}
+	delete(s.byMember, ss.member)
+	for _, o := range s.sessions {
+		if o.member == ss.member {
+			s.byMember[ss.member] = o
+		}
 	}
 }
 
@@ -104,7 +147,7 @@ func announcedBy(h wire.Hello) *blocks.Bitfield {
 // peerUp is the Event of a session that passed HELLO.
 func peerUp(ss *session, h wire.Hello) Event {
 	return Event{
-		Kind: PeerUp, Peer: ss.id, Member: ss.member, Addr: ss.addr, Seed: ss.seed,
+		Kind: PeerUp, Peer: ss.id, Member: ss.member, Addr: ss.addr, Source: sourceOf(ss.source), Seed: ss.seed,
 		Lingering: h.Lingering, Set: announcedBy(h), Zone: ss.zone,
 	}
 }
@@ -158,8 +201,9 @@ func (ss *session) tellPeers(peers []wire.Peer) {
 	}
 }
 
-// learnPeers gives the core the members that a peer knows; from is nil if it turned us away.
-func (s *Swarm) learnPeers(from *session, peers []wire.Peer) {
+// learnPeers gives the core the members that a peer at source knows; from is nil if it turned us away.
+func (s *Swarm) learnPeers(from *session, source netip.Addr, peers []wire.Peer) {
+	source = sourceOf(source)
 	if from != nil {
 		if from.in.named += len(peers); from.in.named > maxNamed {
 			return
@@ -169,9 +213,11 @@ func (s *Swarm) learnPeers(from *session, peers []wire.Peer) {
 		switch {
 		case p.Member == s.cfg.Core.Self || p.Addr.Port() == 0:
 		case p.Gone:
-			s.post(Event{Kind: MemberGone, Member: p.Member})
+			s.post(Event{Kind: MemberGone, Member: p.Member, Source: source})
 		default:
-			s.post(Event{Kind: MemberUp, Member: p.Member, Addr: p.Addr, Seed: p.Seed, Zone: p.Zone})
+			s.post(Event{
+				Kind: MemberUp, Member: p.Member, Addr: p.Addr, Source: source, Seed: p.Seed && s.vouched(p.Addr.Addr()), Zone: p.Zone,
+			})
 		}
 	}
 }

@@ -3,6 +3,7 @@ package swarm
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 
 	"p2pcp/swarm/wire"
@@ -75,6 +76,24 @@ func (s *Swarm) takeResultFrom(from netip.Addr, r wire.Result) byte {
 	return 0
 }
 
+// voice is for what a connection has given RESULTs. A process has one host and one target.
+type voice struct {
+	heard        bool
+	host, target string
+}
+
+// speaks tells whether member may give r: in its own name, and for one target.
+func (v *voice) speaks(member string, r wire.Result) error {
+	switch {
+	case r.Member != member || !wire.MemberOf(member, r.Host):
+		return fmt.Errorf("%w: RESULT in another's name: %q on %q", errProtocol, r.Member, r.Host)
+	case v.heard && (r.Host != v.host || r.Target != v.target):
+		return fmt.Errorf("%w: RESULT of a second target", errProtocol)
+	}
+	v.heard, v.host, v.target = true, r.Host, r.Target
+	return nil
+}
+
 // takeResult takes a RESULT (at a seed) or the ACK of ours.
 func (ss *session) takeResult(t wire.Type, p []byte) error {
 	if t == wire.TAck {
@@ -95,6 +114,9 @@ func (ss *session) takeResult(t wire.Type, p []byte) error {
 	}
 	r, err := wire.ParseResult(p)
 	if err != nil {
+		return err
+	}
+	if err := ss.in.voice.speaks(ss.member, r); err != nil {
 		return err
 	}
 	taken := ss.s.takeResultFrom(ss.source, r)

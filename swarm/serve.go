@@ -33,7 +33,7 @@ func (c *Core) asked(p *peer, ev Event) {
 		return
 	}
 	second := c.firstCopies() && uint32(i) >= c.manifest && p.allows > 0
-	if c.phase == draining || len(p.sends) >= peerSends || c.full() || second {
+	if c.phase == draining || len(p.sends) >= peerSends || c.full() || second || c.greedy(p, i) {
 		c.order(Action{Kind: Refuse, Peer: p.id, Index: i, Offset: ev.Offset, Reason: Busy})
 		if !p.owed && c.phase != draining {
 			p.owed = true
@@ -78,6 +78,7 @@ func (c *Core) served(p *peer, ev Event) {
 			c.uploads--
 			if ev.OK {
 				p.progress = c.now
+				c.servedTo(p)
 			}
 			if c.cfg.Seed {
 				c.push.end(c, p, s)
@@ -122,7 +123,7 @@ func (c *Core) offerMore() {
 	}
 	kept := c.refused[:0]
 	for _, p := range c.refused {
-		if free <= 0 || len(p.sends) >= peerSends {
+		if free <= 0 || len(p.sends) >= peerSends || c.hogs(p) {
 			kept = append(kept, p)
 			continue
 		}

@@ -55,6 +55,7 @@ type session struct {
 	dialed   bool          // by us
 	headless bool          // no HELLO in it had the Header
 	since    time.Time     // of its registration
+	ration   *ration       // of its source
 	gone     chan struct{} // closed when both goroutines have ended
 
 	// guarded by Swarm.mu
@@ -93,6 +94,7 @@ var (
 	errDuplicate = errors.New("another session to this member stands")
 	errBanned    = errors.New("banned")
 	errBye       = errors.New("peer left")
+	errCrowded   = errors.New("makes room for others")
 	errReplaced  = errors.New("replaced by a newer session")
 	errHeadless  = errors.New("greeted without the header that is known meanwhile")
 	errUnread    = errors.New("peer doesn't read")

@@ -48,21 +48,26 @@ func TestUnreadAnswersAreBounded(t *testing.T) {
 	})
 }
 
-// Members know each other's names: one that calls itself by another's ends no session.
+// Members know each other's names: one that calls itself by another's ends no session, and keeps nobody out.
 func TestNamesakeFromElsewhereReplacesNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, p, q := meeting(t, true, nil)
 		first := p.only()
-		for _, later := range []time.Duration{0, 2 * dialTime} {
+		for k, later := range []time.Duration{0, 2 * dialTime} {
 			time.Sleep(later)
 			q.send(wire.AppendEmpty(nil, wire.TPing))
-			r := dialPuppet(p, g, 6, func(h *wire.Hello) { h.Member = first.member })
-			if bye := r.ended(); bye != wire.ByeDuplicate {
-				t.Errorf("BYE %d", bye)
+			r := dialPuppet(p, g, 6+k, func(h *wire.Hello) { h.Member = first.member })
+			synctest.Wait()
+			if p.sessionCount() != 2 || !first.stands() {
+				t.Errorf("%d sessions, the first one stands: %v", p.sessionCount(), first.stands())
 			}
-		}
-		if p.only() != first {
-			t.Error("the first session is gone")
+			_ = r.conn.Close()
+			p.mustHave(1)
+			p.mu.Lock()
+			if p.byMember[first.member] != first {
+				t.Error("the name is not the first one's any more")
+			}
+			p.mu.Unlock()
 		}
 		part(p, q)
 	})
@@ -71,8 +76,7 @@ func TestNamesakeFromElsewhereReplacesNobody(t *testing.T) {
 // Where we dialled, too, once both can't have dialled at the same time.
 func TestNamesakeOfOneWeDialled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := &Swarm{sessions: map[PeerID]*session{}, byMember: map[string]*session{}, banned: map[string]bool{}}
-		p.cfg.Core.Self = "z" // the other one's dial would win
+		p := New(Config{Core: CoreConfig{Self: "z"}}) // the other one's dial would win
 		conn := &memConn{}
 		old := &session{s: p, member: "a", dialed: true, source: netip.MustParseAddr("192.0.2.1"), since: time.Now(), conn: conn}
 		if _, err := p.enter(old); err != nil {
@@ -80,8 +84,8 @@ func TestNamesakeOfOneWeDialled(t *testing.T) {
 		}
 		time.Sleep(dialTime + time.Second)
 		thief := &session{s: p, member: "a", source: netip.MustParseAddr("192.0.2.2"), since: time.Now()}
-		if why, err := p.enter(thief); why != wire.ByeDuplicate || !errors.Is(err, errDuplicate) {
-			t.Errorf("BYE %d, %v", why, err)
+		if _, err := p.enter(thief); err != nil || !old.stands() {
+			t.Errorf("%v, the first one stands: %v", err, old.stands())
 		}
 	})
 }

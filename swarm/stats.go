@@ -80,7 +80,7 @@ func (s *Swarm) report() wire.Report {
 		}
 	}
 	s.mu.Lock()
-	r.Sessions = len(s.sessions)
+	r.Sessions, r.Blamed = len(s.sessions), s.blameRows()
 	for _, p := range s.peersLocked() {
 		r.Members = append(r.Members, wire.ReportMember{Member: p.Member, Addr: p.Addr.String(), Seed: p.Seed})
 	}

@@ -83,8 +83,7 @@ type Peer struct {
 const (
 	tick        = 50 * time.Millisecond
 	maxSessions = 64 // the core keeps fewer; the rest is room for those that come and are turned away
-	maxObserver = 32
-	maxLanders  = 8 // Blocks that land beside the readers: with one buffer each
+	maxLanders  = 8  // Blocks that land beside the readers: with one buffer each
 	eventQueue  = 1024
 )
 
@@ -101,7 +100,8 @@ type Swarm struct {
 	ready  chan struct{} // closed when the Header is known
 	met    atomic.Bool   // a session stood at some time
 
-	observers chan struct{} // places
+	observers guests
+	greeting  guests
 	rechecks  chan blocks.Index
 	landers   chan struct{} // places beside the readers
 
@@ -124,7 +124,10 @@ type Swarm struct {
 	have     *blocks.Bitfield // what was announced to sessions
 	sessions map[PeerID]*session
 	byMember map[string]*session
-	banned   map[string]bool
+	banned   map[suspect]bool
+	bans     map[netip.Addr]int // names of a source that are banned
+	blamed   map[suspect]*misdeeds
+	rations  map[netip.Addr]*ration
 	nextPeer PeerID
 	result   *wire.Result               // repeated to every seed that appears
 	waiting  []net.Conn                 // accepted before Run
@@ -159,12 +162,16 @@ func New(cfg Config) *Swarm {
 		events:    make(chan Event, eventQueue),
 		fatal:     make(chan error, 1),
 		ready:     make(chan struct{}),
-		observers: make(chan struct{}, maxObserver),
+		observers: guests{max: maxObserver},
+		greeting:  guests{max: maxGreeting},
 		rechecks:  make(chan blocks.Index, 64),
 		landers:   make(chan struct{}, min(runtime.GOMAXPROCS(0), maxLanders)),
 		sessions:  map[PeerID]*session{},
 		byMember:  map[string]*session{},
-		banned:    map[string]bool{},
+		banned:    map[suspect]bool{},
+		bans:      map[netip.Addr]int{},
+		blamed:    map[suspect]*misdeeds{},
+		rations:   map[netip.Addr]*ration{},
 		contacts:  map[netip.AddrPort]contact{},
 	}
 	if cfg.Content != nil {
@@ -182,8 +189,11 @@ func New(cfg Config) *Swarm {
 
 // AddMember tells the core of a member learned elsewhere (gossip); DropMember that it has left or died.
 func (s *Swarm) AddMember(member string, addr netip.AddrPort, seed bool, zone uint32) {
-	s.tell(Event{Kind: MemberUp, Member: member, Addr: addr, Seed: seed, Zone: zone})
+	s.tell(Event{Kind: MemberUp, Member: member, Addr: addr, Source: hearsay(), Seed: seed && s.vouched(addr.Addr()), Zone: zone})
 }
+
+// hearsay stands for the gossip where a source is asked for: nobody comes from there.
+func hearsay() netip.Addr { return netip.IPv6Unspecified() }
 
 // DropMember tells the core that a member has left or died.
 func (s *Swarm) DropMember(member string) { s.tell(Event{Kind: MemberGone, Member: member}) }

@@ -82,7 +82,7 @@ func (s *Swarm) fetchNodes(ctx context.Context, t *blocks.Tree, m wire.Tree) err
 		if err := t.AddNodes(m.Level, m.First, reply.CVs); err == nil {
 			return nil
 		}
-		ss.close(errors.New("wrong tree nodes"))
+		ss.close(errWrongNodes)
 	}
 	return errNoNodes
 }

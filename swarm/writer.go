@@ -288,6 +288,7 @@ func (ss *session) wrote(req wire.Request) {
 	o := &ss.out
 	o.sent += o.n
 	ss.s.count.sent.Add(uint64(o.n))
+	ss.ration.earn(o.n)
 	o.n, o.pass = 0, nil
 	if o.sent == req.Length {
 		ss.endSend(req, true)

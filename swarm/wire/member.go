@@ -22,6 +22,13 @@ func MemberName(host string, random uint32) string {
 	return clean[:min(len(clean), MaxMember-len(suffix))] + suffix
 }
 
+// MemberOf tells whether member is a name that MemberName makes of host.
+func MemberOf(member, host string) bool {
+	own := MemberName(host, 0)
+	stem := len(own) - len("-00000000")
+	return len(member) == len(own) && member[:stem] == own[:stem]
+}
+
 // ValidMember tells whether s can be a member's name: 1 to 80 printable ASCII characters, no space.
 func ValidMember(s string) bool {
 	if len(s) == 0 || len(s) > MaxMember {

@@ -32,7 +32,20 @@ type Report struct {
 	RarestBlock  uint32         `json:"rarest_block"`
 	Members      []ReportMember `json:"members,omitempty"`
 	Ledger       []LedgerRow    `json:"ledger,omitempty"` // of a seed
+	Blamed       []ReportBlame  `json:"blamed,omitempty"` // whom the reporting one caught
 }
+
+// ReportBlame is a member that broke the rules, as the reporting one says.
+type ReportBlame struct {
+	Member string `json:"member,omitempty"` // empty: several names
+	Source string `json:"source"`           // the address it came from
+	Why    string `json:"why"`
+	Count  int    `json:"count"`
+	Banned bool   `json:"banned"`
+}
+
+// MaxBlamed is the most rows of Blamed.
+const MaxBlamed = 64
 
 // ReportMember is a member that the reporting one knows.
 type ReportMember struct {
@@ -107,10 +120,15 @@ func mustJSON(v any) []byte {
 func (m *Report) clip(each func(s *string, limit int) bool) bool {
 	m.Members = append([]ReportMember(nil), m.Members...)
 	m.Ledger = append([]LedgerRow(nil), m.Ledger...)
+	m.Blamed = append([]ReportBlame(nil), m.Blamed[:min(len(m.Blamed), MaxBlamed)]...)
 	ok := each(&m.Member, MaxMember) && each(&m.Host, MaxHost) && each(&m.Role, maxWord) && each(&m.State, maxWord)
 	for k := 0; ok && k < len(m.Members); k++ {
 		r := &m.Members[k]
 		ok = each(&r.Member, MaxMember) && each(&r.Addr, maxAddr)
+	}
+	for k := 0; ok && k < len(m.Blamed); k++ {
+		r := &m.Blamed[k]
+		ok = each(&r.Member, MaxMember) && each(&r.Source, maxAddr) && each(&r.Why, MaxReason)
 	}
 	for k := 0; ok && k < len(m.Ledger); k++ {
 		r := &m.Ledger[k]
@@ -131,12 +149,13 @@ func ParseReport(p []byte) (Report, error) {
 		plain
 		Members rows[ReportMember] `json:"members"`
 		Ledger  rows[LedgerRow]    `json:"ledger"`
+		Blamed  rows[ReportBlame]  `json:"blamed"`
 	}
 	if err := json.Unmarshal(p, &m); err != nil {
 		return Report{}, fmt.Errorf("%w: REPORT: %w", ErrProtocol, err)
 	}
 	r := Report(m.plain)
-	r.Members, r.Ledger = m.Members, m.Ledger
+	r.Members, r.Ledger, r.Blamed = m.Members, m.Ledger, m.Blamed
 	if err := r.check(); err != nil {
 		return Report{}, fmt.Errorf("%w: REPORT: %w", ErrProtocol, err)
 	}
@@ -144,10 +163,13 @@ func ParseReport(p []byte) (Report, error) {
 }
 
 func (m *Report) check() error {
+	many := len(m.Blamed) > MaxBlamed
 	long := !m.clip(func(s *string, limit int) bool { return len(*s) <= limit })
 	switch {
 	case long:
 		return errors.New("text too long")
+	case many:
+		return errors.New("too many rows")
 	case m.Sessions < 0 || m.RarestCopies < 0:
 		return errors.New("negative number")
 	}
@@ -160,7 +182,7 @@ func (m *Report) check() error {
 }
 
 // rows is a list that refuses to grow beyond MaxRows.
-type rows[T ReportMember | LedgerRow] []T
+type rows[T ReportMember | LedgerRow | ReportBlame] []T
 
 // UnmarshalJSON reads the list one row at a time.
 func (r *rows[T]) UnmarshalJSON(p []byte) error {

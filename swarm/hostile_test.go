@@ -1,0 +1,156 @@
+package swarm
+
+import (
+	"context"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"p2pcp/blocks"
+	"p2pcp/internal/hostile"
+	"p2pcp/swarm/wire"
+)
+
+const (
+	hostileReceivers = 6
+	hostileRate      = 1 << 20 // bytes a second each way, of every host
+	foeHost          = 200
+)
+
+// attacked is what came of a transfer.
+type attacked struct {
+	took   time.Duration // until the last receiver was complete
+	blame  []wire.ReportBlame
+	caught bool // the culprit is named, and banned if that is due
+}
+
+// underAttack runs a seed and receivers, in virtual time, while a Foe does what a says; nil: there is none.
+func underAttack(t *testing.T, a *hostile.Attack) (res attacked) {
+	t.Helper()
+	g, n := newGoods(t, 350), newMemNet()
+	limited := func(c *Config) {
+		c.Up, c.Down = rate.NewLimiter(hostileRate, 64<<10), rate.NewLimiter(hostileRate, 64<<10)
+		c.OnResult = func(_ netip.Addr, r wire.Result) bool {
+			if a != nil && r.Reason == "slander" {
+				t.Errorf("a seed believed %+v", r)
+			}
+			return true
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	seed := newNode(t, n, g, 0, func(c *Config) { asSeed(c); limited(c) }).start()
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		if a == nil {
+			return
+		}
+		foe := &hostile.Foe{Net: memHost{n, addrOfHost(foeHost)}, Block: func(i blocks.Index) ([]byte, []blocks.CV) {
+			proof, _ := g.Proof(nil, i, 0, uint32(len(g.bytes[i])), nil, nil)
+			return g.bytes[i], proof
+		}}
+		foe.Run(ctx, seed.addr, *a)
+	}()
+	time.Sleep(100 * time.Millisecond)
+	begin := time.Now()
+	placed := make(chan struct{}, hostileReceivers)
+	all := []*node{seed}
+	for k := 1; k <= hostileReceivers; k++ {
+		all = append(all, newNode(t, n, g, k, func(c *Config) {
+			knows(0)(c)
+			limited(c)
+			c.Core.Linger.Idle = time.Hour
+			c.Place = func(context.Context) error {
+				placed <- struct{}{}
+				return nil
+			}
+		}).start())
+	}
+	for range hostileReceivers {
+		select {
+		case <-placed:
+		case <-time.After(2 * time.Minute):
+			t.Error("not complete after two minutes")
+		}
+	}
+	res.took = time.Since(begin)
+	for range 20 { // some are only found out by patience
+		if time.Sleep(time.Second); a == nil || res.catch(a, all) {
+			break
+		}
+	}
+	for _, p := range all {
+		if p != seed && p.disk.lacking() != 0 {
+			t.Errorf("%s lacks %d blocks", p.addr, p.disk.lacking())
+		}
+		p.honestAreWelcome()
+	}
+	cancel()
+	<-gone
+	for _, p := range all {
+		_ = p.end()
+	}
+	time.Sleep(time.Minute)
+	return res
+}
+
+// catch collects who is blamed, and tells whether that is what must come of a.
+func (res *attacked) catch(a *hostile.Attack, all []*node) bool {
+	res.blame = nil
+	named, banned := a.Blame == "", !a.Bans
+	for _, p := range all {
+		for _, b := range p.report().Blamed {
+			res.blame = append(res.blame, b)
+			named = named || strings.Contains(b.Why, a.Blame)
+			banned = banned || b.Banned
+		}
+	}
+	res.caught = named && banned
+	return res.caught
+}
+
+// honestAreWelcome checks that only the Foe is held to be at fault.
+func (p *node) honestAreWelcome() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	foe := addrOfHost(foeHost).Addr()
+	for who := range p.banned {
+		if who.source != foe {
+			p.t.Errorf("%s banned %v, which is honest", p.addr, who)
+		}
+	}
+	for who, m := range p.blamed {
+		if who.source != foe {
+			p.t.Errorf("%s blames %v: %s", p.addr, who, m.why)
+		}
+	}
+}
+
+// TestHostileMember lets one member misbehave in every way that we know of, against all of the others: they are done as soon as without
+// it, what they have is right, and where it can be told from bad luck the culprit is named, and only the culprit.
+func TestHostileMember(t *testing.T) {
+	var calm attacked
+	synctest.Test(t, func(t *testing.T) { calm = underAttack(t, nil) })
+	t.Logf("undisturbed: %.2f s", calm.took.Seconds())
+	if len(calm.blame) != 0 {
+		t.Errorf("blamed without a culprit: %+v", calm.blame)
+	}
+	for _, a := range hostile.Attacks() {
+		t.Run(a.Name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				got := underAttack(t, &a)
+				t.Logf("%.2f s, x %.2f; blamed: %+v", got.took.Seconds(), got.took.Seconds()/calm.took.Seconds(), got.blame)
+				if bound := calm.took + max(calm.took*15/100, 2*time.Second); got.took > bound {
+					t.Errorf("took %v, more than %v", got.took, bound)
+				}
+				if !got.caught {
+					t.Errorf("not named for %q, or not banned (%v)", a.Blame, a.Bans)
+				}
+			})
+		})
+	}
+}

@@ -54,7 +54,8 @@ func (g *greeted) private() bool { return g.secrets.Encrypted() && g.kind != Gos
 
 // dialTLS is the dialer's side of what follows message 3. Its errors are ErrInsecure.
 func (g *greeted) dialTLS(conn net.Conn) (net.Conn, error) {
-	t := tls.Client(conn, g.secrets.tls)
+	out := &gather{Conn: conn}
+	t := tls.Client(out, g.secrets.tls)
 	ours, theirs, err := g.proofs(t)
 	if err == nil {
 		_, err = t.Write(ours[:])
@@ -65,7 +66,7 @@ func (g *greeted) dialTLS(conn net.Conn) (net.Conn, error) {
 	if err != nil {
 		return nil, insecureError{err}
 	}
-	return &secureConn{Conn: t, below: conn}, nil
+	return ready(t, out), nil
 }
 
 // acceptTLS is the listener's side, within 5 s and ctx. It says nothing of its own before the dialer's MAC is right.
@@ -75,7 +76,8 @@ func (g *greeted) acceptTLS(ctx context.Context, conn net.Conn) (net.Conn, error
 	}
 	release := breakOff(ctx, conn)
 	defer release()
-	t := tls.Server(conn, g.secrets.tls)
+	out := &gather{Conn: conn}
+	t := tls.Server(out, g.secrets.tls)
 	theirs, ours, err := g.proofs(t)
 	if err == nil {
 		err = expect(t, theirs)
@@ -89,7 +91,7 @@ func (g *greeted) acceptTLS(ctx context.Context, conn net.Conn) (net.Conn, error
 	if err != nil {
 		return nil, insecureError{err}
 	}
-	return &secureConn{Conn: t, below: conn}, nil
+	return ready(t, out), nil
 }
 
 // proofs completes TLS and makes the MACs that the two ends show each other.
@@ -124,25 +126,3 @@ func expect(t *tls.Conn, want [macSize]byte) error {
 	}
 	return nil
 }
-
-// secureConn is a TLS connection that ends as a plain one does: at once, and in one direction too. What TLS would say at its end
-// (and wait up to 5 s to say, while who closes holds locks) BYE says. One goroutine reads and one writes.
-type secureConn struct {
-	*tls.Conn
-	below net.Conn
-}
-
-// Close closes the connection below, without a word.
-func (c *secureConn) Close() error { return c.below.Close() }
-
-// CloseWrite closes our direction.
-func (c *secureConn) CloseWrite() error {
-	half, ok := c.below.(interface{ CloseWrite() error })
-	if !ok {
-		return errors.ErrUnsupported
-	}
-	return half.CloseWrite()
-}
-
-// NetConn is the connection below, for its options only.
-func (c *secureConn) NetConn() net.Conn { return c.below }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -229,30 +230,54 @@ func TestTLSHasItsTime(t *testing.T) {
 	})
 }
 
+// After a write that was cut short nothing is sent any more: part of a record is out.
+func TestSecureWriteCutShort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		conn, theirs := shakenPipe(t)
+		defer conn.Close()
+		go func() { _, _ = io.CopyN(io.Discard, theirs.NetConn(), gatherSize+1000) }()
+		_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
+		if n, err := conn.Write(make([]byte, 3*gatherSize)); n != gatherSize || !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%d bytes out, %v", n, err)
+		}
+		_ = conn.SetWriteDeadline(time.Time{})
+		if n, err := conn.Write(make([]byte, 10)); n != 0 || err == nil {
+			t.Errorf("%d more, %v", n, err)
+		}
+	})
+}
+
 // Close says nothing, so that it never waits for who doesn't read.
 func TestSecureCloseNeverWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ours, theirs := net.Pipe()
-		defer theirs.Close()
-		s := secret(1)
-		shaken := make(chan net.Conn, 1)
-		go func() {
-			conn, err := shake(context.Background(), ours, &s, Session)
-			if err != nil {
-				t.Error(err)
-			}
-			shaken <- conn
-		}()
-		g, err := answer(theirs, only(s), newNonce())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := g.acceptTLS(t.Context(), theirs); err != nil {
-			t.Fatal(err)
-		}
-		conn, start := <-shaken, time.Now()
+		conn, _ := shakenPipe(t)
+		start := time.Now()
 		if err := conn.Close(); err != nil || time.Since(start) != 0 {
 			t.Errorf("closed after %s: %v", time.Since(start), err)
 		}
 	})
+}
+
+// shakenPipe is an encrypted connection over a pipe, which holds nothing back.
+func shakenPipe(t *testing.T) (dialer, listener *secureConn) {
+	t.Helper()
+	ours, theirs := net.Pipe()
+	t.Cleanup(func() { theirs.Close() })
+	s, shaken := secret(1), make(chan net.Conn, 1)
+	go func() {
+		conn, err := shake(context.Background(), ours, &s, Session)
+		if err != nil {
+			t.Error(err)
+		}
+		shaken <- conn
+	}()
+	g, err := answer(theirs, only(s), newNonce())
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := g.acceptTLS(t.Context(), theirs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return (<-shaken).(*secureConn), conn.(*secureConn)
 }

@@ -81,6 +81,7 @@ var sentinels = []struct {
 	{swarm.ErrStalled, exitTimeout, "the same command resumes; 'p2pcp status TICKET' shows who is slow"},
 	{port.ErrTaken, exitLocal, "stop what uses it, or give another --listen"},
 	{port.ErrListen, exitLocal, "--listen takes an address of this host and a port from 1024 on; leave it out to listen everywhere"},
+	{port.ErrInsecure, exitAuth, "nothing was sent; look who is on the way to the seed, or try from another network"},
 	{port.ErrSilent, exitAuth, "is it the right ticket or --key-file? the seed may have ended, or begun anew with another key"},
 	{port.ErrVersion, exitFailure, "use the same release of p2pcp on both hosts"},
 	{context.DeadlineExceeded, exitTimeout, "the same command resumes"},

@@ -128,7 +128,7 @@ func (g *getRun) join(ctx context.Context) (*member, error) {
 		stall = math.MaxInt64
 	}
 	return newMember(ctx, memberConfig{
-		id: g.ticket.ID, secret: g.secret, listen: f.listen, fromTop: true, advertise: advertise, log: g.app.log,
+		id: g.ticket.ID, secrets: secretsOf(g.ticket, g.secret), listen: f.listen, fromTop: true, advertise: advertise, log: g.app.log,
 		swarm: swarm.Config{
 			Core:      swarm.CoreConfig{Wait: f.wait, Stall: stall, Linger: f.linger, Zone: wire.ZoneOf(f.zone), RandSeed: randSeed()},
 			Bootstrap: boot, Up: up, Down: down, Open: g.open, Place: g.place, OnReject: g.rejected,

@@ -7,7 +7,6 @@ import (
 	"strconv"
 
 	"p2pcp/blocks"
-	"p2pcp/internal/port"
 )
 
 // dryNamed is how many paths of a kind --dry-run names.
@@ -50,7 +49,7 @@ func (g *getRun) manifest(ctx context.Context) (*blocks.Content, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := observed{ticket: g.ticket, secrets: port.Derive(g.secret, g.ticket.ID), addrs: distinct(addrs)}
+	o := observed{ticket: g.ticket, secrets: secretsOf(g.ticket, g.secret), addrs: distinct(addrs)}
 	return o.content(ctx)
 }
 

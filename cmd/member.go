@@ -36,7 +36,7 @@ type member struct {
 // memberConfig says how a member takes part.
 type memberConfig struct {
 	id        blocks.Root
-	secret    []byte
+	secrets   port.Secrets
 	listen    string           // as in port.Config
 	fromTop   bool             // a receiver's search of the range
 	advertise []netip.AddrPort // --advertise: overrides what we would say of our address; nil: found out
@@ -81,7 +81,7 @@ func newMember(ctx context.Context, cfg memberConfig) (*member, error) {
 // bindMember makes a member of an already bound port.
 func bindMember(p *port.Port, cfg memberConfig) *member {
 	m := &member{cfg: cfg, port: p, started: make(chan *gossip.Node, 1)}
-	m.secrets = port.Derive(cfg.secret, cfg.id)
+	m.secrets = cfg.secrets
 	sc := cfg.swarm
 	sc.Net = dialer{m.secrets}
 	sc.Listen = p.Addr()

@@ -64,7 +64,7 @@ func (a *app) observed(word string, f *observerFlags) (*observed, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &observed{ticket: t, secrets: port.Derive(secret, t.ID), addrs: distinct(addrs)}, nil
+	return &observed{ticket: t, secrets: secretsOf(t, secret), addrs: distinct(addrs)}, nil
 }
 
 // tellsMore gives the error that says more about why nobody answered: silence (a wrong key) or another version before the rest.

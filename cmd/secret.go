@@ -1,6 +1,9 @@
 package cmd
 
-import "p2pcp/seed"
+import (
+	"p2pcp/internal/port"
+	"p2pcp/seed"
+)
 
 // ticketAndSecret resolves a ticket argument and the secret that goes with it.
 func (a *app) ticketAndSecret(word, keyFile string) (seed.Ticket, []byte, error) {
@@ -9,9 +12,6 @@ func (a *app) ticketAndSecret(word, keyFile string) (seed.Ticket, []byte, error)
 		return t, nil, err
 	}
 	switch {
-	case t.Encrypted:
-		return t, nil, exitf(exitFailure, "use the release of p2pcp that made the ticket",
-			"this ticket asks for encryption, which this release doesn't speak")
 	case keyFile != "":
 		secret, err := loadKeyFile(keyFile)
 		return t, secret, err
@@ -19,6 +19,14 @@ func (a *app) ticketAndSecret(word, keyFile string) (seed.Ticket, []byte, error)
 		return t, nil, exitf(exitAuth, "give the seed's key file with --key-file", "this ticket carries no key")
 	}
 	return t, t.Key, nil
+}
+
+// secretsOf derives what a ticket's swarm is joined with. An encrypted one's differ in all from a plain one's.
+func secretsOf(t seed.Ticket, secret []byte) port.Secrets {
+	if t.Encrypted {
+		return port.DeriveEncrypted(secret, t.ID)
+	}
+	return port.Derive(secret, t.ID)
 }
 
 // loadKeyFile reads the --key-file of either side.

@@ -140,7 +140,7 @@ func (s *seedRun) bind(bound *port.Port, secret []byte) {
 	c := s.source.Content()
 	up, _ := s.flags.limit.limiters()
 	cfg := memberConfig{
-		id: s.ticket.ID, secret: secret, advertise: s.advertise, seed: true, log: s.app.log,
+		id: s.ticket.ID, secrets: secretsOf(s.ticket, secret), advertise: s.advertise, seed: true, log: s.app.log,
 		lost: func(member string) { s.ledger.Lost(member) },
 		swarm: swarm.Config{
 			Core:    swarm.CoreConfig{Have: c.Layout().Wanted(), Zone: wire.ZoneOf(s.flags.zone), RandSeed: randSeed()},

@@ -25,6 +25,7 @@ type seedFlags struct {
 	untilIdle  time.Duration // 0: no end
 	ticketFile string
 	keyFile    string
+	encrypt    bool
 	exclude    []string // globs, valid
 	limit      rates    // bytes per second; only Up counts
 	blockSize  uint32   // 0: as seed chooses
@@ -42,6 +43,7 @@ func (f *seedFlags) register(c *cobra.Command) {
 	fs.Var(newDurationValue(&f.untilIdle), "until-idle", "end after this time without a request")
 	fs.StringVar(&f.ticketFile, "ticket-file", "", "keep ticket, key and port in `FILE` (0600)")
 	fs.StringVar(&f.keyFile, "key-file", "", "take the key from `FILE`, not from the ticket")
+	fs.BoolVar(&f.encrypt, "encrypt", false, "send the content by TLS; the ticket says so")
 	fs.StringArrayVar(&f.exclude, "exclude", nil, "leave out what matches `GLOB`; repeatable")
 	fs.Var(ratesValue{&f.limit, true}, "limit", "send no faster (bytes/s: 100M, 1G; or 800Mbit)")
 	fs.StringVar(&f.listen, "listen", "", "listen on `HOST:PORT` (default: all, 7700-7799)")

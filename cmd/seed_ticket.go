@@ -43,10 +43,16 @@ func (s *seedRun) readKeys() (secret []byte, kept *keptTicket, err error) {
 // makeTicket finds the secret, binds the port and makes the ticket: those of --ticket-file, if it is for this content.
 func (s *seedRun) makeTicket(secret []byte, kept *keptTicket) ([]byte, *port.Port, error) {
 	f := s.flags
-	s.ticket = seed.Ticket{ID: s.source.Content().ID()}
-	if kept != nil && kept.ticket.ID != s.ticket.ID {
+	s.ticket = seed.Ticket{ID: s.source.Content().ID(), Encrypted: f.encrypt}
+	switch {
+	case kept == nil:
+	case kept.ticket.ID != s.ticket.ID:
 		s.app.note("%s was for other content: it is replaced by a new ticket", quoteName(f.ticketFile))
 		kept = nil
+	case kept.ticket.Encrypted: // to forget the flag must not open what was closed
+		s.ticket.Encrypted = true
+	case f.encrypt:
+		s.app.note("%s was for a swarm without encryption: it is replaced by a new ticket", quoteName(f.ticketFile))
 	}
 	if secret == nil {
 		if secret = seed.NewKey(); kept != nil && kept.ticket.Key != nil {
@@ -91,7 +97,7 @@ func (s *seedRun) tryListen(kept *keptTicket) error {
 func (s *seedRun) nameAddresses(bound *port.Port, kept *keptTicket) error {
 	f, at := s.flags, bound.Addr()
 	s.ticket.Addrs = s.addresses(at)
-	sameKey := kept != nil && (kept.ticket.Key != nil) == (s.ticket.Key != nil)
+	sameKey := kept != nil && (kept.ticket.Key != nil) == (s.ticket.Key != nil) && kept.ticket.Encrypted == s.ticket.Encrypted
 	if sameKey && len(f.advertise) == 0 && kept.port == at.Port() {
 		s.ticket = kept.ticket // to the letter, so that tickets given out stay the same
 	}

@@ -20,7 +20,8 @@
 //
 // Memory: a Session that receives owns one Block buffer until its Block is verified and written or a lander took it, one that
 // sends owns one frame buffer (at most 256 KiB); idle ones own neither. In all (receiving sessions + landers) x block size +
-// (sending sessions) x 256 KiB, whatever the size of the content, plus 64 bytes of Tree and a few bits per Block.
+// (sending sessions) x 256 KiB, whatever the size of the content, plus 64 bytes of Tree and a few bits per Block; a Session inside TLS
+// has about 100 KiB more.
 //
 // It must never put bytes into the Store that Content.Verify has not accepted, nor announce a Block that isn't held.
 package swarm

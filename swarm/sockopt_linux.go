@@ -9,6 +9,9 @@ import (
 // setUnsent bounds the bytes that the kernel holds unsent (TCP_NOTSENT_LOWAT), so that a control frame never waits behind
 // megabytes of a Block. Failing leaves the default, which is only slower to react.
 func setUnsent(conn net.Conn, n int) {
+	if secure, ok := conn.(interface{ NetConn() net.Conn }); ok { // TLS
+		conn = secure.NetConn()
+	}
 	t, ok := conn.(*net.TCPConn)
 	if !ok {
 		return

@@ -118,16 +118,19 @@ func (ss *session) writeOnce() (wrote bool, pause time.Duration, err error) {
 	return true, pause, nil
 }
 
-// writeAll writes b. A peer that takes some of it in writeTime lives, however slow it is.
+// writeAll writes b. A peer that takes some of it in writeTime lives, however slow it is; one with TLS, which a deadline leaves
+// unusable, must take a piece.
 func (ss *session) writeAll(b []byte) error {
-	for {
+	const piece = 2 * maxFrame
+	for len(b) > 0 {
 		_ = ss.conn.SetWriteDeadline(time.Now().Add(writeTime))
-		n, err := ss.conn.Write(b)
-		if err == nil || n == 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		n, err := ss.conn.Write(b[:min(len(b), piece)])
+		if err != nil && (n == 0 || !errors.Is(err, os.ErrDeadlineExceeded)) {
 			return err
 		}
 		b = b[n:]
 	}
+	return nil
 }
 
 // next is the Send to go on with, the first one; those that were stopped before it are served. A session that leaves begins none.

@@ -33,25 +33,30 @@ func Dial(ctx context.Context, to netip.AddrPort, s Secrets, kind Kind) (net.Con
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	if err := shake(ctx, conn, &s, kind); err != nil {
+	ready, err := shake(ctx, conn, &s, kind)
+	if err != nil {
 		_ = conn.Close()
 		return nil, fmt.Errorf("shake hands with %s: %w", to, err)
 	}
-	return conn, nil
+	return ready, nil
 }
 
-// shake runs the dialer's handshake until ctx ends.
-func shake(ctx context.Context, conn net.Conn, s *Secrets, kind Kind) error {
+// shake runs the dialer's handshake, TLS included, until ctx ends.
+func shake(ctx context.Context, conn net.Conn, s *Secrets, kind Kind) (net.Conn, error) {
 	release := breakOff(ctx, conn)
-	err := handshake(conn, s, kind, newNonce())
+	ready := conn
+	g, err := greet(conn, s, kind, newNonce())
+	if err == nil && g.private() {
+		ready, err = g.dialTLS(conn)
+	}
 	release()
 	if ctx.Err() == context.Canceled {
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
 	if err == nil {
 		err = conn.SetDeadline(time.Time{})
 	}
-	return err
+	return ready, err
 }
 
 // breakOff makes I/O on conn fail as soon as ctx ends. After release it no longer touches conn.

@@ -12,6 +12,9 @@ var (
 	ErrSilent = errors.New("closed or silent before the handshake was answered")
 	// ErrVersion: the other side speaks another protocol version; a *VersionError names it.
 	ErrVersion = errors.New("another protocol version")
+	// ErrInsecure: the swarm is encrypted, and TLS with what was dialed failed or ended at another than who shook hands. It is an
+	// ErrSilent too.
+	ErrInsecure = errors.New("no private connection: somebody may stand in between")
 	// ErrTaken: a port is in use by another process; a *TakenError names it.
 	ErrTaken = errors.New("port is taken")
 	// ErrListen: this host has no such address, or doesn't let us listen there.
@@ -45,6 +48,13 @@ func (e *TakenError) Error() string {
 
 // Is makes it an ErrTaken.
 func (e *TakenError) Is(target error) bool { return target == ErrTaken }
+
+// insecureError is why there is no private connection.
+type insecureError struct{ err error }
+
+func (e insecureError) Error() string        { return fmt.Sprintf("%v (%v)", ErrInsecure, e.err) }
+func (e insecureError) Unwrap() error        { return e.err }
+func (e insecureError) Is(target error) bool { return target == ErrInsecure || target == ErrSilent }
 
 // errRefused is why a listener hung up on a dialer; the dialer never learns it.
 var errRefused = errors.New("handshake refused")

@@ -94,7 +94,7 @@ func (g *gate) serve(ctx context.Context, ln net.Listener) error {
 			_ = conn.Close()
 			return ctx.Err()
 		}
-		conns.Go(func() { g.let(h) })
+		conns.Go(func() { g.let(ctx, h) })
 	}
 }
 
@@ -191,19 +191,27 @@ func (g *gate) close() {
 	}
 }
 
-// let shakes hands and hands the connection over, or closes it.
-func (g *gate) let(h *half) {
-	kind, s, err := Accept(h.conn, g.find)
+// let shakes hands and hands the connection over, or closes it. TLS comes when the place is given up: who gets so far knows the
+// key, and isn't to be held up, or thrown out, by strangers.
+func (g *gate) let(ctx context.Context, h *half) {
+	met, err := answer(h.conn, g.find, newNonce())
 	if !g.leave(h) || err != nil {
 		_ = h.conn.Close()
 		return
 	}
+	conn := h.conn
+	if met.private() {
+		if conn, err = met.acceptTLS(ctx, h.conn); err != nil {
+			_ = h.conn.Close()
+			return
+		}
+	}
 	g.mu.Lock()
-	r, ok := g.routes[s.Tag]
+	r, ok := g.routes[met.secrets.Tag]
 	g.mu.Unlock()
 	if !ok {
-		_ = h.conn.Close()
+		_ = conn.Close()
 		return
 	}
-	r.accept(kind, h.conn)
+	r.accept(met.kind, conn)
 }

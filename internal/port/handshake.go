@@ -52,13 +52,13 @@ func newNonce() (n nonce) {
 //	| 0  | 4  | p2pc                                            |
 //	| 4  | 1  | version                                         |
 //	| 5  | 1  | kind: 1 session, 2 gossip, 3 observer           |
-//	| 6  | 2  | flags: 0                                        |
+//	| 6  | 2  | flags: bit 0, TLS follows                       |
 //	| 8  | 8  | tag                                             |
 //	| 16 | 16 | nonce                                           |
 //	| 32 | 16 | MAC over "p2pcp dial" || bytes 0..31            |
 func message1(s *Secrets, ver uint8, kind Kind, n nonce) (m [size1]byte) {
 	copy(m[:4], magic)
-	m[4], m[5] = ver, byte(kind)
+	m[4], m[5], m[7] = ver, byte(kind), s.flags()
 	copy(m[8:16], s.Tag[:])
 	copy(m[16:32], n[:])
 	mac := s.mac(dialPrefix, m[:32])
@@ -70,11 +70,11 @@ func message1(s *Secrets, ver uint8, kind Kind, n nonce) (m [size1]byte) {
 //
 //	| 0  | 1  | version                                                  |
 //	| 1  | 1  | status: 0 go on, 1 another version                       |
-//	| 2  | 2  | flags: 0                                                 |
+//	| 2  | 2  | flags: as in message 1                                   |
 //	| 4  | 16 | nonce                                                    |
 //	| 20 | 16 | MAC over "p2pcp listen" || message 1 || bytes 0..19      |
 func message2(s *Secrets, m1 [size1]byte, ver, status uint8, n nonce) (m [size2]byte) {
-	m[0], m[1] = ver, status
+	m[0], m[1], m[3] = ver, status, s.flags()
 	copy(m[4:20], n[:])
 	mac := s.mac(listenPrefix, m1[:], m[:20])
 	copy(m[20:], mac[:])
@@ -86,81 +86,85 @@ func message3(s *Secrets, m1 [size1]byte, m2 [size2]byte) [size3]byte {
 	return s.mac(confirmPrefix, m1[:], m2[:])
 }
 
-// handshake runs the dialer's side on a connection. The caller sets a deadline before and clears it after, and closes conn
+// greeted is a handshake that has passed.
+type greeted struct {
+	kind    Kind
+	secrets *Secrets
+	m1      [size1]byte
+	m2      [size2]byte
+}
+
+// greet runs the dialer's side on a connection. The caller sets a deadline before and clears it after, and closes conn
 // on an error: ErrSilent when it closed, timed out or was answered by one who doesn't know the secret, a *VersionError
 // when the other side speaks another version.
-func handshake(conn net.Conn, s *Secrets, kind Kind, n nonce) error {
-	m1 := message1(s, version, kind, n)
-	if _, err := conn.Write(m1[:]); err != nil {
-		return fmt.Errorf("%w: %w", ErrSilent, err)
+func greet(conn net.Conn, s *Secrets, kind Kind, n nonce) (greeted, error) {
+	g := greeted{kind: kind, secrets: s, m1: message1(s, version, kind, n)}
+	if _, err := conn.Write(g.m1[:]); err != nil {
+		return g, fmt.Errorf("%w: %w", ErrSilent, err)
 	}
-	var m2 [size2]byte
+	m2 := &g.m2
 	_, err := io.ReadFull(conn, m2[:])
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return ErrSilent
+		return g, ErrSilent
 	case err != nil:
-		return fmt.Errorf("%w: %w", ErrSilent, err)
+		return g, fmt.Errorf("%w: %w", ErrSilent, err)
 	}
-	if !right(m2[20:], s.mac(listenPrefix, m1[:], m2[:20])) {
-		return ErrSilent
+	if !right(m2[20:], s.mac(listenPrefix, g.m1[:], m2[:20])) {
+		return g, ErrSilent
 	}
 	// From here on it is our own swarm's listener that speaks.
 	switch {
 	case m2[0] != version:
-		return &VersionError{Ours: version, Theirs: m2[0]}
-	case m2[1] != statusGoOn || m2[2] != 0 || m2[3] != 0:
-		return errors.New("handshake answered against the protocol")
+		return g, &VersionError{Ours: version, Theirs: m2[0]}
+	case m2[1] != statusGoOn || m2[2] != 0 || m2[3] != s.flags():
+		return g, errors.New("handshake answered against the protocol")
 	}
-	m3 := message3(s, m1, m2)
+	m3 := message3(s, g.m1, g.m2)
 	if _, err := conn.Write(m3[:]); err != nil {
-		return fmt.Errorf("confirm handshake: %w", err)
+		return g, fmt.Errorf("confirm handshake: %w", err)
 	}
-	return nil
+	return g, nil
 }
 
-// Accept runs the listener's side: find gives the Secrets for a tag. All of it must be over within 5 s, however slowly
+// answer runs the listener's side: find gives the Secrets for a tag. All of it must be over within 5 s, however slowly
 // bytes arrive; then the deadline is cleared. Nothing is sent to one who doesn't know the secret. The caller closes conn on
 // an error.
-func Accept(conn net.Conn, find func(tag [8]byte) (Secrets, bool)) (Kind, Secrets, error) {
-	return accept(conn, find, newNonce())
-}
-
-func accept(conn net.Conn, find func(tag [8]byte) (Secrets, bool), n nonce) (Kind, Secrets, error) {
-	none := Secrets{}
+func answer(conn net.Conn, find func(tag [8]byte) (Secrets, bool), n nonce) (greeted, error) {
+	var g greeted
 	if err := conn.SetDeadline(time.Now().Add(handshakeTime)); err != nil {
-		return 0, none, fmt.Errorf("set handshake deadline: %w", err)
+		return g, fmt.Errorf("set handshake deadline: %w", err)
 	}
-	var m1 [size1]byte
+	m1 := &g.m1
 	if _, err := io.ReadFull(conn, m1[:]); err != nil {
-		return 0, none, fmt.Errorf("read handshake: %w", err)
+		return g, fmt.Errorf("read handshake: %w", err)
 	}
 	s, ok := find([8]byte(m1[8:16]))
 	if string(m1[:4]) != magic || !ok || !right(m1[32:], s.mac(dialPrefix, m1[:32])) {
-		return 0, none, errRefused
+		return g, errRefused
 	}
 	if m1[4] != version {
-		m2 := message2(&s, m1, version, statusOtherVersion, n)
+		m2 := message2(&s, g.m1, version, statusOtherVersion, n)
 		_, _ = conn.Write(m2[:]) // the connection ends either way
-		return 0, none, &VersionError{Ours: version, Theirs: m1[4]}
+		return g, &VersionError{Ours: version, Theirs: m1[4]}
 	}
-	kind := Kind(m1[5])
-	if kind < Session || kind > Observer || m1[6] != 0 || m1[7] != 0 {
-		return 0, none, errRefused
+	g.kind, g.secrets = Kind(m1[5]), &s
+	if g.kind < Session || g.kind > Observer || m1[6] != 0 || m1[7] != s.flags() {
+		return g, errRefused
 	}
-	m2 := message2(&s, m1, version, statusGoOn, n)
-	if _, err := conn.Write(m2[:]); err != nil {
-		return 0, none, fmt.Errorf("answer handshake: %w", err)
+	g.m2 = message2(&s, g.m1, version, statusGoOn, n)
+	if _, err := conn.Write(g.m2[:]); err != nil {
+		return g, fmt.Errorf("answer handshake: %w", err)
 	}
 	var m3 [size3]byte
 	if _, err := io.ReadFull(conn, m3[:]); err != nil {
-		return 0, none, fmt.Errorf("read confirmation: %w", err)
+		return g, fmt.Errorf("read confirmation: %w", err)
 	}
-	if !right(m3[:], message3(&s, m1, m2)) {
-		return 0, none, errRefused
+	if !right(m3[:], message3(&s, g.m1, g.m2)) {
+		return g, errRefused
 	}
 	if err := conn.SetDeadline(time.Time{}); err != nil {
-		return 0, none, fmt.Errorf("clear handshake deadline: %w", err)
+		return g, fmt.Errorf("clear handshake deadline: %w", err)
 	}
-	return kind, s, nil
+	return g, nil
 }

@@ -29,6 +29,24 @@ func Handshake(conn net.Conn, s Secrets, kind Kind) error {
 	return handshake(conn, &s, kind, newNonce())
 }
 
+// handshake and accept are greet and answer without what is only for TLS; Accept draws its own nonce.
+func handshake(conn net.Conn, s *Secrets, kind Kind, n nonce) error {
+	_, err := greet(conn, s, kind, n)
+	return err
+}
+
+func accept(conn net.Conn, find func([8]byte) (Secrets, bool), n nonce) (Kind, Secrets, error) {
+	g, err := answer(conn, find, n)
+	if err != nil {
+		return 0, Secrets{}, err
+	}
+	return g.kind, *g.secrets, nil
+}
+
+func Accept(conn net.Conn, find func([8]byte) (Secrets, bool)) (Kind, Secrets, error) {
+	return accept(conn, find, newNonce())
+}
+
 // flips gives every copy of m with one bit flipped.
 func flips(m []byte) (all [][]byte) {
 	for i := range 8 * len(m) {

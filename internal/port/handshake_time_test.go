@@ -56,7 +56,7 @@ func TestDialerWaitsAsLongAsItsContext(t *testing.T) {
 			mute.Go(func() { _, _ = io.Copy(io.Discard, theirs) })
 			ctx, cancel := c.begin(t.Context(), 7*time.Second)
 			start, s := time.Now(), swarm(1)
-			err := shake(ctx, ours, &s, Session)
+			_, err := shake(ctx, ours, &s, Session)
 			if !errors.Is(err, c.want) || time.Since(start) != 7*time.Second {
 				t.Errorf("%s: %v after %v", name, err, time.Since(start))
 			}

@@ -2,8 +2,10 @@ package port
 
 import (
 	"crypto/subtle"
+	"crypto/tls"
 	"encoding/hex"
 	"fmt"
+	"slices"
 
 	"github.com/zeebo/blake3"
 )
@@ -22,15 +24,40 @@ type Secrets struct {
 	Session   [32]byte // key of every MAC of this package
 	GossipKey [32]byte // memberlist's AES-256 key
 	Label     string   // memberlist's label: p2pcp/ and 16 hex digits
+
+	tls *tls.Config // of an encrypted swarm; nil: plain
+}
+
+// Encrypted tells whether sessions and observers go on by TLS.
+func (s *Secrets) Encrypted() bool { return s.tls != nil }
+
+// Flags of messages 1 and 2.
+const flagTLS = 1
+
+func (s *Secrets) flags() byte {
+	if s.Encrypted() {
+		return flagTLS
+	}
+	return 0
 }
 
 // Derive makes the Secrets of a secret of 16 bytes (from a ticket) or 32 bytes (from a key file). It panics on another
 // length: a swarm under an empty key would be open to all.
-func Derive(secret []byte, id [32]byte) Secrets {
+func Derive(secret []byte, id [32]byte) Secrets { return derive(secret, id, nil) }
+
+// DeriveEncrypted is Derive for an encrypted swarm. All of it differs from a plain one's: who was made to take the one for the
+// other, by a ticket with its flag turned, finds nobody.
+func DeriveEncrypted(secret []byte, id [32]byte) Secrets {
+	s := derive(secret, id, []byte{1})
+	s.tls = newTLS()
+	return s
+}
+
+func derive(secret []byte, id [32]byte, mode []byte) Secrets {
 	if len(secret) != 16 && len(secret) != 32 {
 		panic(fmt.Sprintf("port: secret of %d bytes", len(secret)))
 	}
-	material := append(append(make([]byte, 0, 64), secret...), id[:]...)
+	material := slices.Concat(secret, id[:], mode)
 	var s Secrets
 	var label [8]byte
 	blake3.DeriveKey(tagContext, material, s.Tag[:])
@@ -50,6 +77,8 @@ const (
 	listenPrefix  = "p2pcp listen"
 	confirmPrefix = "p2pcp confirm"
 	pingPrefix    = "p2pcp ping"
+	clientPrefix  = "p2pcp tls dial"
+	serverPrefix  = "p2pcp tls listen"
 )
 
 // mac is BLAKE3 keyed by the session key over prefix and parts, cut to 16 bytes.

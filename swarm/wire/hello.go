@@ -24,9 +24,9 @@ const (
 	helloSeed = 1 << iota
 	helloFull
 	helloObserver
-	helloEncrypted
+	_ // was meant for TLS, which begins before HELLO
 	helloLingering
-	helloFlags = 1<<iota - 1
+	helloFlags = helloSeed | helloFull | helloObserver | helloLingering
 )
 
 // helloMin is the shortest HELLO: flags, zone, a member name of one letter, an IPv4 address, no Header, no bits, no peers.
@@ -44,7 +44,7 @@ func ZoneOf(label string) uint32 {
 
 // Hello is the first frame each way.
 //
-//	| flags          | 2 bytes        | bit 0 seed, 1 full, 2 observer, 3 encrypted, 4 complete and lingering      |
+//	| flags          | 2 bytes        | bit 0 seed, 1 full, 2 observer, 4 complete and lingering                   |
 //	| zone           | 4 bytes        | hash of the zone's label, 0 none                                          |
 //	| member         | 1 byte, bytes  | 1..80, printable ASCII without space                                      |
 //	| listen address | address        | port 0: cannot be dialed                                                  |
@@ -55,7 +55,6 @@ type Hello struct {
 	Seed      bool // a seed
 	Full      bool // closes after PEERS
 	Observer  bool // no member: asks, never holds
-	Encrypted bool // TLS follows
 	Lingering bool // holds everything and stays for others
 
 	Zone   uint32           // ZoneOf our label, 0: none
@@ -100,7 +99,6 @@ func (m Hello) flags() uint16 {
 	put(m.Seed, helloSeed)
 	put(m.Full, helloFull)
 	put(m.Observer, helloObserver)
-	put(m.Encrypted, helloEncrypted)
 	put(m.Lingering, helloLingering)
 	return f
 }
@@ -112,10 +110,10 @@ func ParseHello(p []byte) (Hello, error) {
 	d.check(f&^uint16(helloFlags) == 0, "unknown flags")
 	m := Hello{
 		Seed: f&helloSeed != 0, Full: f&helloFull != 0, Observer: f&helloObserver != 0,
-		Encrypted: f&helloEncrypted != 0, Lingering: f&helloLingering != 0,
-		Zone:   d.u32(),
-		Member: d.member(),
-		Listen: d.addr(),
+		Lingering: f&helloLingering != 0,
+		Zone:      d.u32(),
+		Member:    d.member(),
+		Listen:    d.addr(),
 	}
 	if err := d.header(&m); err != nil {
 		return Hello{}, err

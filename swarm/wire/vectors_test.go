@@ -129,7 +129,7 @@ func messages(t testing.TB) map[string]any {
 	return map[string]any{
 		"HELLO/newcomer": Hello{Member: "n1-00c0ffee", Listen: none},
 		"HELLO/seed": Hello{
-			Seed: true, Encrypted: true, Zone: 0xdeadbeef, Member: "seed-01234567", Listen: seed,
+			Seed: true, Zone: 0xdeadbeef, Member: "seed-01234567", Listen: seed,
 			Header: header, Form: Every, Peers: peers,
 		},
 		"HELLO/receiver": Hello{

@@ -78,6 +78,7 @@ type getRun struct {
 	store  *blocks.Store // owns the lock, if it is set
 	told   bool          // a seed knows how we ended, or was told as well as could be
 	listed *registration // of -d's background process
+	alone  bool          // nobody waits for it any more
 }
 
 // run fetches, and stays as long as --linger says.

@@ -115,7 +115,7 @@ func (g *getRun) run() error {
 // join binds the port and makes the member.
 func (g *getRun) join(ctx context.Context) (*member, error) {
 	f := g.flags
-	boot, err := bootstrapAddrs(ctx, g.ticket, f.join)
+	boot, err := g.app.bootstrapAddrs(ctx, g.ticket, f.join, f.wait)
 	if err != nil {
 		return nil, err
 	}

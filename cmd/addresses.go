@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"p2pcp/seed"
 )
 
 const maxAddrs = 4 // in a ticket
@@ -132,19 +130,6 @@ func withPort(list []netip.Addr, port uint16) []netip.AddrPort {
 		out[i] = netip.AddrPortFrom(a, port)
 	}
 	return out
-}
-
-// bootstrapAddrs are where a swarm may be found: --join first, then the ticket's.
-func bootstrapAddrs(ctx context.Context, t seed.Ticket, join []string) ([]netip.AddrPort, error) {
-	list, err := resolveAll(ctx, join)
-	if err != nil {
-		return nil, err
-	}
-	list = append(list, t.Addrs...)
-	if len(list) == 0 {
-		return nil, usagef("name a living member with --join HOST:PORT", "this ticket names no address")
-	}
-	return list, nil
 }
 
 // resolveAll resolves each HOST:PORT to all of its addresses.

@@ -25,14 +25,14 @@ func TestOnPort(t *testing.T) {
 func TestBootstrapAddrs(t *testing.T) {
 	t.Parallel()
 	at := netip.MustParseAddrPort("10.0.0.1:7700")
-	got, err := bootstrapAddrs(t.Context(), seed.Ticket{Addrs: []netip.AddrPort{at}}, []string{"10.0.0.2:1", "[::ffff:10.0.0.3]:2", "[2001:db8::1]:3"})
+	got, err := bootstrap{resolve: resolveAll}.find(t.Context(), seed.Ticket{Addrs: []netip.AddrPort{at}}, []string{"10.0.0.2:1", "[::ffff:10.0.0.3]:2", "[2001:db8::1]:3"})
 	if want := "[10.0.0.2:1 10.0.0.3:2 [2001:db8::1]:3 10.0.0.1:7700]"; err != nil || fmt.Sprint(got) != want {
 		t.Errorf("%v %v, want %s", got, err, want)
 	}
 	if got, err := resolveAll(t.Context(), []string{"localhost:5"}); err != nil || len(got) == 0 || !got[0].Addr().IsLoopback() || got[0].Port() != 5 {
 		t.Errorf("localhost: %v %v", got, err)
 	}
-	if _, err := bootstrapAddrs(t.Context(), seed.Ticket{}, nil); codeOf(err) != exitUsage {
+	if _, err := (bootstrap{resolve: resolveAll}).find(t.Context(), seed.Ticket{}, nil); codeOf(err) != exitUsage {
 		t.Errorf("nowhere: %v", err)
 	}
 	if _, err := resolveAll(t.Context(), []string{"host.invalid:5"}); codeOf(err) != exitNobody {

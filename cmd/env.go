@@ -17,8 +17,8 @@ func envName(flag string) string {
 func applyEnv(c *cobra.Command, lookup func(string) (string, bool)) error {
 	var first error
 	c.Flags().VisitAll(func(f *pflag.Flag) {
-		if first != nil || f.Changed || f.Name == "help" || f.Name == "version" {
-			return
+		if first != nil || f.Changed || f.Name == "help" || f.Name == "version" || f.Name == "ticket" {
+			return // P2PCP_TICKET is a ticket, as seed --run gives it
 		}
 		name := envName(f.Name)
 		value, ok := lookup(name)

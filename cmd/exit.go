@@ -46,7 +46,7 @@ var exitTable = []exitRow{
 	{exitOK, "complete and verified (changed or unchanged)", false},
 	{exitFailure, "a failure without a code of its own; another protocol version", false},
 	{exitUsage, "wrong usage, or a malformed ticket", false},
-	{exitGoal, "this side is good, the goal isn't met (--expect)", false},
+	{exitGoal, "this side is good, the goal isn't met (--expect, wait's --timeout)", false},
 	{exitExists, "the destination exists and differs, and no --force (or it has more, and no --delete)", false},
 	{exitTimeout, "timed out, or no progress; what arrived is kept", true},
 	{exitNobody, "nobody reached, or a block has no holder left; what arrived is kept", true},

@@ -78,6 +78,7 @@ type getRun struct {
 	store  *blocks.Store // owns the lock, if it is set
 	told   bool          // a seed knows how we ended, or was told as well as could be
 	listed *registration // of -d's background process
+	alone  bool          // nobody waits for it any more
 }
 
 // run fetches, and stays as long as --linger says.
@@ -114,7 +115,7 @@ func (g *getRun) run() error {
 // join binds the port and makes the member.
 func (g *getRun) join(ctx context.Context) (*member, error) {
 	f := g.flags
-	boot, err := bootstrapAddrs(ctx, g.ticket, f.join)
+	boot, err := g.app.bootstrapAddrs(ctx, g.ticket, f.join, f.wait)
 	if err != nil {
 		return nil, err
 	}

@@ -45,7 +45,7 @@ func (g *getRun) dryRun() error {
 
 // manifest fetches the list of files as an observer.
 func (g *getRun) manifest(ctx context.Context) (*blocks.Content, error) {
-	addrs, err := bootstrapAddrs(ctx, g.ticket, g.flags.join)
+	addrs, err := g.app.bootstrapAddrs(ctx, g.ticket, g.flags.join, 0)
 	if err != nil {
 		return nil, err
 	}

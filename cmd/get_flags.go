@@ -23,6 +23,7 @@ type getFlags struct {
 	stall     time.Duration // without progress; 0: none
 	linger    swarm.Linger  // after check LingerBackground where that is meant
 	detach    bool          // linger in the background
+	noWait    bool          // return as soon as the transfer has begun; implies detach
 	limit     rates         // bytes per second
 	fsync     bool
 	listen    string   // HOST:PORT, :PORT, HOST or empty
@@ -47,6 +48,7 @@ func (f *getFlags) register(c *cobra.Command) {
 	fs.Var(newDurationValue(&f.stall), "stall-timeout", "give up after this time without progress")
 	fs.Var(lingerValue{&f.linger}, "linger", "serve others after the end; DUR: until idle that long")
 	fs.BoolVarP(&f.detach, "detach", "d", false, "return at completion, linger in the background")
+	fs.BoolVar(&f.noWait, "no-wait", false, "return once the transfer has begun; see 'wait'")
 	fs.Var(ratesValue{&f.limit, false}, "limit", "no faster (bytes/s: 100M, 10M:1G; or 800Mbit)")
 	fs.BoolVar(&f.fsync, "fsync", false, "flush to the disk before the content gets its name")
 	fs.StringVar(&f.listen, "listen", "", "listen on `HOST:PORT` (default: all, 7799-7700)")
@@ -73,6 +75,13 @@ func (f *getFlags) check(c *cobra.Command, args []string) error {
 	case f.to == "-":
 		return usagef("write to a file; ./- is a file of that name", "get can't write to stdout")
 	}
+	switch {
+	case f.dryRun && f.noWait:
+		return usagef("", "--dry-run and --no-wait exclude each other")
+	case f.noWait && f.linger.Mode == swarm.LingerNone:
+		return usagef("", "--no-wait and --linger 0 exclude each other")
+	}
+	f.detach = f.detach || f.noWait
 	switch {
 	case f.dryRun && f.detach:
 		return usagef("", "--dry-run and --detach exclude each other")

@@ -9,8 +9,11 @@ import (
 	"p2pcp/swarm/wire"
 )
 
-// ackTime bounds the wait for a seed to take a RESULT.
-const ackTime = time.Second
+// ackTime bounds the wait for a seed to take a RESULT. Who returns before the end has it known first, for wait.
+const (
+	ackTime   = time.Second
+	noWaitAck = 10 * time.Second
+)
 
 // resultMessage is the JSON form of get's one line.
 type resultMessage struct {
@@ -22,6 +25,7 @@ type resultMessage struct {
 	Fetched uint64  `json:"fetched"` // bytes from the network, the Manifest's included
 	Seconds float64 `json:"seconds"`
 	DryRun  bool    `json:"dry_run,omitempty"`
+	Started bool    `json:"started,omitempty"` // with --no-wait: begun, and nothing more is known
 }
 
 // resultLine is get's one line, the same on every host.
@@ -55,16 +59,41 @@ func (g *getRun) finished(c *blocks.Content, state wire.ResultState) error {
 		Fetched: g.member.swarm.Stats().Received, Seconds: time.Since(g.begun).Seconds(),
 	})
 	g.member.complete()
-	g.tell(state, nil)
+	_ = g.tell(state, nil, ackTime)
 	if printed != nil || g.app.detached() == nil {
 		return printed
 	}
-	return g.letGo(target)
+	return g.letGo(target, "finished")
 }
 
-// letGo lets the command that started this background process return.
-func (g *getRun) letGo(target string) error {
-	g.shown.stop("finished")
+// started says for --no-wait that what can be checked beforehand is right and the transfer has begun: to stdout, and to who waits.
+func (g *getRun) started(c *blocks.Content) error {
+	if !g.flags.noWait || g.app.detached() == nil || g.inPlace.Load() != nil {
+		return nil
+	}
+	g.mu.Lock()
+	target := g.target
+	g.mu.Unlock()
+	root := rootOf(c)
+	err := g.app.result("started "+quoteName(target)+" "+root.Short(), resultMessage{
+		Type: "result", Started: true, Path: target, Root: root.String(), Bytes: c.Header().Bytes, Seconds: time.Since(g.begun).Seconds(),
+	})
+	if err != nil {
+		return err
+	}
+	return g.letGo(target, "started")
+}
+
+// letGo lets the command that started this background process return, once. outcome is the display's last word.
+func (g *getRun) letGo(target, outcome string) error {
+	g.mu.Lock()
+	again := g.alone
+	g.alone = true
+	g.mu.Unlock()
+	if again {
+		return nil
+	}
+	g.shown.stop(outcome)
 	listed, err := g.app.register("get", g.ticket.ID.String(), target)
 	if err != nil {
 		g.app.warn("%v", err)
@@ -75,8 +104,8 @@ func (g *getRun) letGo(target string) error {
 	return g.app.ready(exitOK)
 }
 
-// tell delivers a RESULT and waits for the acknowledgement, a second at most. Not concurrently with itself, but for a failure.
-func (g *getRun) tell(state wire.ResultState, why error) {
+// tell delivers a RESULT and waits so long for the acknowledgement. Not concurrently with itself, but for a failure.
+func (g *getRun) tell(state wire.ResultState, why error, patience time.Duration) error {
 	g.mu.Lock()
 	target := g.target
 	g.mu.Unlock()
@@ -88,11 +117,13 @@ func (g *getRun) tell(state wire.ResultState, why error) {
 		e := classify(why)
 		r.Code, r.Reason = uint8(e.code), clip(quoteMessage(e.Error()), wire.MaxReason)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), ackTime)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if err := g.member.swarm.Deliver(ctx, r); err != nil {
+	err := g.member.swarm.Deliver(ctx, r)
+	if err != nil {
 		g.app.log.Debug("no seed took our result", "err", err)
 	}
+	return err
 }
 
 // tellFailure tells a seed why we end, once, if we had come as far as to begin.
@@ -102,7 +133,7 @@ func (g *getRun) tellFailure(why error) {
 	g.told = true
 	g.mu.Unlock()
 	if !skip {
-		g.tell(wire.Failed, why)
+		_ = g.tell(wire.Failed, why, ackTime)
 	}
 }
 

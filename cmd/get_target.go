@@ -20,6 +20,9 @@ func (g *getRun) open(ctx context.Context, c *blocks.Content) (swarm.Opening, er
 		return swarm.Opening{}, err
 	}
 	g.checking.Store(false)
+	if err := g.started(c); err != nil {
+		return swarm.Opening{}, err
+	}
 	return o, nil
 }
 
@@ -76,7 +79,13 @@ func (g *getRun) begin(target string) {
 	g.mu.Lock()
 	g.target = target
 	g.mu.Unlock()
-	g.tell(wire.Begun, nil)
+	patience := ackTime
+	if g.flags.noWait {
+		patience = noWaitAck
+	}
+	if err := g.tell(wire.Begun, nil, patience); err != nil && g.flags.noWait {
+		g.app.warn("no seed answers: 'p2pcp wait' won't know of this host")
+	}
 }
 
 // mayReplace is the error for a target that differs and may not be replaced; nil too for one that is absent or the same.

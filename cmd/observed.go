@@ -60,7 +60,7 @@ func (a *app) observed(word string, f *observerFlags) (*observed, error) {
 	if err != nil {
 		return nil, err
 	}
-	addrs, err := bootstrapAddrs(a.ctx, t, f.join)
+	addrs, err := a.bootstrapAddrs(a.ctx, t, f.join, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -27,8 +27,12 @@ func newSeedCmd(a *app) *cobra.Command {
 		Short: "Offer files or directories and print the ticket for them",
 		Long: "seed hashes PATH, listens, and prints one line on stdout: the ticket, which is\n" +
 			"all that 'get' needs. It serves until it is interrupted, or as the flags say.\n" +
-			"Several paths become one directory.",
-		Example: "  T=$(p2pcp seed -d model/)\n  p2pcp seed --expect 500 --for 1h big.tar",
+			"Several paths become one directory.\n\n" +
+			"--run CMD runs a launcher (sh -c) instead of printing the ticket, which stands\n" +
+			"for {}, on its stdin and in P2PCP_TICKET. The seed ends once the launcher has\n" +
+			"ended and all hosts that began have a result, with the worst of their codes.",
+		Example: "  T=$(p2pcp seed -d model/)\n  p2pcp seed --expect 500 --for 1h big.tar\n" +
+			"  p2pcp seed f --run 'pdsh -f 512 -S -w node[1-8] p2pcp get {} -o /scratch/'",
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return nil, cobra.ShellCompDirectiveDefault
 		},
@@ -57,6 +61,8 @@ type seedRun struct {
 	member *member
 
 	advertise []netip.AddrPort // --advertise, resolved
+
+	launched int // the exit code of --run's command, once it has ended
 
 	oneCopy uint64 // bytes that one receiver fetches
 	rates   rowRates
@@ -170,16 +176,12 @@ func (s *seedRun) serve() error {
 	defer stop(nil)
 	running := make(chan error, 1)
 	go func() { running <- s.member.run(ctx) }()
-	err := a.result(s.ticket.String(), seedMessage{
-		Type: "ticket", Ticket: s.ticket.String(), ID: s.ticket.ID.String(), Name: s.flags.name,
-		Bytes: s.source.Content().Header().Bytes,
-	})
+	launched, err := s.offer(ctx)
 	if err != nil {
 		stop(err)
 		<-running
 		return err
 	}
-	a.note("on each host: p2pcp get %s", s.getArgs())
 	shown := a.startFleet(s.fleet)
 	if a.detached() != nil {
 		shown.quit()
@@ -187,11 +189,34 @@ func (s *seedRun) serve() error {
 			stop(err)
 		}
 	}
-	err = s.wait(running, stop)
+	err = s.wait(running, launched, stop)
 	if a.detached() == nil {
 		shown.stop()
 	}
-	return s.verdict(err)
+	if err = s.verdict(err); launched != nil {
+		return s.launchVerdict(err)
+	}
+	return err
+}
+
+// offer prints the ticket, or starts --run's command with it: then the channel tells how that ended.
+func (s *seedRun) offer(ctx context.Context) (<-chan error, error) {
+	a := s.app
+	if s.flags.run != "" {
+		l, err := a.launch(ctx, s.flags.run, s.ticket.String())
+		if err != nil {
+			return nil, err
+		}
+		return l.ended, nil
+	}
+	err := a.result(s.ticket.String(), seedMessage{
+		Type: "ticket", Ticket: s.ticket.String(), ID: s.ticket.ID.String(), Name: s.flags.name,
+		Bytes: s.source.Content().Header().Bytes,
+	})
+	if err == nil {
+		a.note("on each host: p2pcp get %s", s.getArgs())
+	}
+	return nil, err
 }
 
 // getArgs is what to give to get.

@@ -12,18 +12,27 @@ var errGoal = errors.New("over")
 // lookPeriod is the time between two looks at the swarm: how far a host was is known this well when it dies.
 const lookPeriod = 500 * time.Millisecond
 
-// wait returns once the member has ended: by a signal, a fault, --expect, --for or --until-idle. Then the error, or errGoal.
-func (s *seedRun) wait(running <-chan error, stop context.CancelCauseFunc) error {
+// wait returns once the member has ended: by a signal, a fault, --expect, --for or --until-idle, or with all that launched, --run's
+// command, has begun. Then the error, or errGoal. The launcher has ended too.
+func (s *seedRun) wait(running, launched <-chan error, stop context.CancelCauseFunc) error {
+	if launched != nil {
+		defer func() {
+			if launched != nil {
+				s.launched = launchCode(<-launched)
+			}
+		}()
+	}
+	over := func() bool { return s.flags.run != "" && launched == nil && s.ledger.Counts().Begun == 0 }
 	f := s.flags
 	var expected <-chan struct{}
-	if f.expect > 0 {
+	if f.expect > 0 && f.run == "" { // a launcher isn't cut short
 		expected = s.ledger.Expect(f.expect)
 	}
-	var over <-chan time.Time
+	var late <-chan time.Time
 	if f.forTime > 0 {
 		t := time.NewTimer(f.forTime)
 		defer t.Stop()
-		over = t.C
+		late = t.C
 	}
 	look := time.NewTicker(lookPeriod)
 	defer look.Stop()
@@ -35,13 +44,21 @@ func (s *seedRun) wait(running <-chan error, stop context.CancelCauseFunc) error
 		case <-expected:
 			expected = nil
 			stop(errGoal)
-		case <-over:
+		case err := <-launched:
+			s.launched, launched = launchCode(err), nil
+			if over() {
+				stop(errGoal)
+			}
+		case <-late:
 			stop(errGoal)
 		case now := <-look.C:
 			n := s.member.swarm.Stats()
 			s.rates.update(now, n, s.oneCopy)
 			s.noteLost(now, n)
 			s.noteChanged()
+			if over() {
+				stop(errGoal)
+			}
 			if idle.look(now, n.Sent) >= f.untilIdle && f.untilIdle > 0 {
 				stop(errGoal)
 			}

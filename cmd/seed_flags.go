@@ -30,6 +30,7 @@ type seedFlags struct {
 	limit      rates    // bytes per second; only Up counts
 	blockSize  uint32   // 0: as seed chooses
 	zone       string
+	run        string // command of a launcher; empty: none
 }
 
 // register defines the flags.
@@ -38,6 +39,7 @@ func (f *seedFlags) register(c *cobra.Command) {
 	fs.SortFlags = false
 	fs.StringVar(&f.name, "name", "", "call it `NAME` (default: the path's last part)")
 	fs.BoolVarP(&f.detach, "detach", "d", false, "return once the ticket is valid; see 'stop'")
+	fs.StringVar(&f.run, "run", "", "run `CMD` with the ticket for {}, end with it")
 	fs.IntVar(&f.expect, "expect", 0, "end with 0 once `N` hosts have it")
 	fs.Var(newDurationValue(&f.forTime), "for", "end after this time")
 	fs.Var(newDurationValue(&f.untilIdle), "until-idle", "end after this time without a request")
@@ -79,6 +81,9 @@ func (f *seedFlags) check(c *cobra.Command, args []string) error {
 			return usagef("*, ? and [a-z] are special; \\ takes that away", "--exclude %s: %w", quoteArg(glob), err)
 		}
 	}
+	if err := f.checkRun(c); err != nil {
+		return err
+	}
 	if err := checkZone(c, f.zone); err != nil {
 		return err
 	}
@@ -97,6 +102,21 @@ func (f *seedFlags) check(c *cobra.Command, args []string) error {
 		return usagef("", "--block-size is a power of two from %d to %d", blocks.MinBlockSize, blocks.MaxBlockSize)
 	}
 	return checkAddresses(f.listen, f.advertise, nil)
+}
+
+// checkRun checks what --run goes with.
+func (f *seedFlags) checkRun(c *cobra.Command) error {
+	switch {
+	case !c.Flags().Changed("run"):
+		return nil
+	case strings.TrimSpace(f.run) == "":
+		return usagef("", "--run is empty")
+	case f.detach:
+		return usagef("", "--run and --detach exclude each other")
+	case c.Flags().Lookup("json").Changed:
+		return usagef("'p2pcp status --json' tells of the swarm meanwhile", "--run and --json exclude each other: stdout is the command's")
+	}
+	return nil
 }
 
 // checkName finds the name where none was given: the path's last part, as seen from the root where the path is "." or "..".

@@ -42,12 +42,14 @@ type survey struct {
 	members []sighting     // by name
 	silent  []silentMember // by name
 	content *blocks.Content
+	partial bool // only the first addresses and seeds were asked
 }
 
 // crawler makes surveys. Not safe for concurrent use.
 type crawler struct {
 	look    func(ctx context.Context, addr netip.AddrPort) (sighting, error)
 	content *contentOnce
+	seeds   bool // asks of those who are named only the seeds
 }
 
 // newCrawler makes one that asks as an observer.
@@ -121,12 +123,14 @@ type surveyRound struct {
 	tries  map[string]int           // addresses of each that were queued
 	result survey
 	worst  error // why no address of the ticket answered
+	seeds  bool  // as crawler's
 }
 
 // survey asks boot, then every member that those who answer name, and so on. The error is why nobody answered.
 func (c *crawler) survey(ctx context.Context, boot []netip.AddrPort) (survey, error) {
 	r := surveyRound{
 		asked: map[netip.AddrPort]bool{}, seen: map[string]bool{}, named: map[string]*silentMember{}, tries: map[string]int{},
+		seeds: c.seeds,
 	}
 	for _, addr := range boot {
 		r.add(surveyTarget{addr: addr})
@@ -230,7 +234,7 @@ func (r *surveyRound) took(s surveyed) {
 	r.result.members = append(r.result.members, s.seen)
 	for _, m := range s.seen.report.Members {
 		addr, err := netip.ParseAddrPort(m.Addr)
-		if err != nil || addr.Port() == 0 || m.Member == "" || r.seen[m.Member] {
+		if err != nil || addr.Port() == 0 || m.Member == "" || r.seen[m.Member] || r.seeds && !m.Seed {
 			continue
 		}
 		if r.named[m.Member] == nil {
@@ -246,6 +250,7 @@ func (r *surveyRound) took(s surveyed) {
 // finish is the survey, ordered.
 func (r *surveyRound) finish() survey {
 	s := r.result
+	s.partial = r.seeds
 	slices.SortFunc(s.members, func(a, b sighting) int { return strings.Compare(a.member, b.member) })
 	for name, m := range r.named {
 		if !r.seen[name] {

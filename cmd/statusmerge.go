@@ -42,7 +42,7 @@ type seedStatus struct {
 
 // statusMessage is the swarm in JSON. Names are stable, new ones may come.
 type statusMessage struct {
-	Type         string       `json:"message_type"` // status
+	Type         string       `json:"message_type"` // status; verdict at wait's end
 	ID           string       `json:"id"`
 	Name         string       `json:"name,omitempty"` // not fetched if that is costly
 	Bytes        uint64       `json:"bytes"`
@@ -50,12 +50,13 @@ type statusMessage struct {
 	Done         int          `json:"hosts_done"`
 	Failed       int          `json:"hosts_failed"`
 	Lost         int          `json:"hosts_lost"`
-	DownRate     uint64       `json:"down_rate"`     // of all hosts
-	Egress       *float64     `json:"egress_copies"` // sent by the seeds; null: none answers
-	RarestCopies *int         `json:"rarest_copies"` // of the rarest block, at least; null: not known
-	RarestBlock  *uint32      `json:"rarest_block"`  // its index
-	Seeds        []seedStatus `json:"seeds"`         // that answer
-	Hosts        []hostStatus `json:"hosts"`         // receivers
+	DownRate     uint64       `json:"down_rate"`      // of all hosts
+	Egress       *float64     `json:"egress_copies"`  // sent by the seeds; null: none answers
+	RarestCopies *int         `json:"rarest_copies"`  // of the rarest block, at least; null: not known
+	RarestBlock  *uint32      `json:"rarest_block"`   // its index
+	Seeds        []seedStatus `json:"seeds"`          // that answer
+	Hosts        []hostStatus `json:"hosts"`          // receivers
+	Code         int          `json:"code,omitempty"` // of a verdict: the worst
 }
 
 // mergeSurvey makes one picture of what the members of a swarm tell.
@@ -103,7 +104,7 @@ func mergeSurvey(id blocks.Root, s survey) statusMessage {
 		}
 	}
 	m.Hosts = slices.DeleteFunc(hosts, func(h hostStatus) bool { return h.State == "" }) // seeds that don't answer
-	m.finish(s.content, sent)
+	m.finish(s.content, sent, s.partial)
 	return m
 }
 
@@ -116,8 +117,8 @@ func (m *statusMessage) rarest(r *wire.Report) {
 	m.RarestCopies, m.RarestBlock = &r.RarestCopies, &r.RarestBlock
 }
 
-// finish adds what follows from the rows, and notes.
-func (m *statusMessage) finish(c *blocks.Content, sent uint64) {
+// finish adds what follows from the rows, and notes. In a partial survey silence means nothing.
+func (m *statusMessage) finish(c *blocks.Content, sent uint64, partial bool) {
 	copySize := m.Bytes
 	if c != nil {
 		m.Name, m.Bytes, copySize = c.Manifest().Name, c.Header().Bytes, contentCopy(c)
@@ -137,7 +138,7 @@ func (m *statusMessage) finish(c *blocks.Content, sent uint64) {
 		}
 		switch {
 		case h.Note != "":
-		case h.State == "silent" || h.State == "begun" && h.Address == "":
+		case !partial && (h.State == "silent" || h.State == "begun" && h.Address == ""):
 			h.Note = "doesn't answer from here"
 		case h.State == "getting" && h.Sessions == 0:
 			h.Note = "no peer"
@@ -145,8 +146,7 @@ func (m *statusMessage) finish(c *blocks.Content, sent uint64) {
 			h.Note = h.Target
 		}
 	}
-	counts := countFleet(m.fleet())
-	m.Known, m.Done, m.Failed, m.Lost = counts.Known, counts.Done, counts.Failed, counts.Lost
+	m.recount()
 	slices.SortStableFunc(m.Hosts, func(a, b hostStatus) int {
 		return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.Target, b.Target), cmp.Compare(a.Member, b.Member))
 	})

@@ -69,8 +69,9 @@ func (c *Core) memberOf(ev Event) *member {
 	}
 	m.seed = m.seed || ev.Seed
 	m.gone = false
+	c.zoneOf(m, ev)
 	if m.steady() {
-		c.mesh.enter(m)
+		c.enter(m)
 	}
 	c.mateUp(m, ev, fresh)
 	return m
@@ -203,7 +204,7 @@ func (c *Core) joined(p *peer) {
 	c.undial(m)
 	m.sessions++
 	m.fails = 0
-	c.mesh.enter(m)
+	c.enter(m)
 	m.complete = c.complete(p)
 	p.open = c.cfg.Seed && p.have != nil && c.hasManifest(p)
 }

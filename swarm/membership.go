@@ -56,8 +56,9 @@ func (c *Core) memberOf(ev Event) *member {
 	c.locate(m, ev)
 	m.seed = m.seed || ev.Seed
 	m.gone = false
+	c.zoneOf(m, ev)
 	if m.steady() {
-		c.mesh.enter(m)
+		c.enter(m)
 	}
 	c.mateUp(m, ev, fresh)
 	return m
@@ -204,7 +205,7 @@ func (c *Core) joined(p *peer) {
 	m.sessions++
 	m.fails = 0
 	m.teller.toldRight()
-	c.mesh.enter(m)
+	c.enter(m)
 	m.complete = c.complete(p)
 	p.open = c.cfg.Seed && p.have != nil && c.hasManifest(p)
 }

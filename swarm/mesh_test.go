@@ -14,7 +14,7 @@ func checkMesh(c *Core) error {
 	for k, r := range c.mesh.rings {
 		var next, prev *member
 		for _, m := range c.members {
-			if !m.steady() {
+			if !m.steady() || (k%zoneRings > 0 && m.zone != c.cfg.Zone) {
 				continue
 			}
 			d := onRing(m.place, k) - onRing(c.mesh.self, k)
@@ -44,12 +44,12 @@ func checkMesh(c *Core) error {
 
 func TestRingsFollowTheMembers(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	c := NewCore(CoreConfig{Self: "me", Degree: 6, FullMesh: 4})
+	c := NewCore(CoreConfig{Self: "me", Degree: 6, FullMesh: 4, Zone: 1})
 	now := time.Duration(0)
 	for step := range 2000 {
 		now += 10 * time.Millisecond
 		name := fmt.Sprintf("m%02d", rng.IntN(40))
-		ev := Event{Kind: MemberUp, Member: name, Addr: netip.MustParseAddrPort("10.0.0.9:7700")}
+		ev := Event{Kind: MemberUp, Member: name, Addr: netip.MustParseAddrPort("10.0.0.9:7700"), Zone: 1 + rng.Uint32N(2)}
 		switch rng.IntN(4) {
 		case 0:
 			ev.Kind = MemberGone
@@ -91,5 +91,28 @@ func TestMeshHasNoCliques(t *testing.T) {
 	}
 	if share := float64(early) / float64(all); share > 0.45 { // a quarter by chance
 		t.Errorf("%.2f of the first quarter's sessions are among themselves", share)
+	}
+}
+
+// TestMeshKeepsZonesTogether: nobody is left with strangers, nor without a way to each of them.
+func TestMeshKeepsZonesTogether(t *testing.T) {
+	cfg := small(60, 256, 1)
+	cfg.zones = newZones(3, 1)
+	cfg.core.Degree, cfg.core.FullMesh, cfg.everyStep = 12, 12, 0
+	r := newRun(t, cfg)
+	r.run(func() bool { return r.now > 800*time.Millisecond })
+	for _, n := range r.recv {
+		home := 0
+		for _, p := range n.order {
+			if cfg.zones.of(p.to.id) == cfg.zones.of(n.id) {
+				home++
+			}
+		}
+		if far := len(n.order) - home; home < 4 || far < 1 {
+			t.Errorf("%s has %d sessions at home and %d elsewhere", n.name, home, far)
+		}
+		if err := checkMesh(n.core); err != nil {
+			t.Errorf("%s: %v", n.name, err)
+		}
 	}
 }

@@ -242,11 +242,17 @@ func (c *Core) elsewhere(i blocks.Index) {
 	}
 }
 
-// mateUp takes the zone that an Event tells of a member: a session's counts more than what others say.
-func (c *Core) mateUp(m *member, ev Event, fresh bool) {
-	if ev.Kind == PeerUp || m.sessions == 0 {
-		m.zone = ev.Zone
+// zoneOf takes the zone that an Event tells of a member: a session's counts more than what others say.
+func (c *Core) zoneOf(m *member, ev Event) {
+	if m.zone == ev.Zone || (ev.Kind != PeerUp && m.sessions > 0) {
+		return
 	}
+	c.leave(m) // its rings are others now
+	m.zone = ev.Zone
+}
+
+// mateUp takes that a member was named.
+func (c *Core) mateUp(m *member, ev Event, fresh bool) {
 	c.rankMate(m, m.ranked || fresh || ev.Kind == PeerUp)
 }
 

@@ -56,6 +56,9 @@ func (g *getRun) finished(c *blocks.Content, state wire.ResultState) error {
 	})
 	g.member.complete()
 	g.tell(state, nil)
+	if printed == nil && g.after != nil {
+		printed = g.after(changed, target, root)
+	}
 	if printed != nil || g.app.detached() == nil {
 		return printed
 	}

@@ -18,13 +18,14 @@ import (
 // internal/lab theirs and the benchmarks'.
 const arrows = `
 	.             -> cmd
-	cmd           -> swarm swarm/wire seed gossip blocks internal/port completions
+	cmd           -> swarm swarm/wire seed gossip blocks internal/port internal/fleet completions
 	swarm         -> swarm/wire blocks internal/port
 	swarm/wire    -> blocks
 	seed          -> blocks
 	gossip        ->
 	blocks        ->
 	internal/port ->
+	internal/fleet ->
 	internal/lab  ->
 	internal/hostile -> swarm/wire internal/port blocks
 	internal/bench -> internal/lab internal/bench/plot
@@ -43,7 +44,7 @@ const owners = `
 	github.com/muesli                    <- cmd
 	golang.org/x/term                    <- cmd
 	net/http                             <-
-	os/exec                              <- internal/lab internal/bench cmd
+	os/exec                              <- internal/lab internal/bench internal/fleet cmd
 `
 
 const module = "p2pcp"

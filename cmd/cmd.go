@@ -45,7 +45,8 @@ func newRoot(a *app) *cobra.Command {
 		Short: "Move a file or a directory from one host to hundreds, at the speed of one copy",
 		Long: "p2pcp moves a file or a directory from one host to hundreds. Every host that\n" +
 			"receives also sends, so that hundreds take about as long as one.",
-		Example: "  seedhost$ T=$(p2pcp seed -d model/)\n" +
+		Example: "  p2pcp push model/ 'node[001-500]' -o /scratch/\n\n" +
+			"  seedhost$ T=$(p2pcp seed -d model/)\n" +
 			"  anywhere$ pdsh -f 512 -w node[001-500] \"p2pcp get $T -o /scratch/\"",
 		Version:       buildVersion().String(),
 		SilenceUsage:  true,
@@ -84,6 +85,7 @@ func addCommands(root *cobra.Command, a *app) {
 		c.SuggestFor = also
 		root.AddCommand(c)
 	}
+	add(groupTransfer, []string{"copy", "deploy", "distribute"}, newPushCmd(a))
 	add(groupTransfer, []string{"send", "share", "serve", "upload"}, newSeedCmd(a))
 	add(groupTransfer, []string{"receive", "recv", "fetch", "download"}, newGetCmd(a))
 	add(groupTransfer, []string{"await", "verdict"}, newWaitCmd(a))

@@ -11,7 +11,7 @@ import (
 // fleetRow is one host and target, as the seed's Ledger or a member's report tells.
 type fleetRow struct {
 	Host    string
-	State   string  // begun, changed, unchanged, failed, lost; manifest, checking, getting, linger, seeding
+	State   string  // begun, changed, unchanged, failed, lost; manifest, checking, getting, linger, seeding; those of push
 	Done    float64 // 0 to 1
 	Rate    uint64  // bytes per second, now
 	Bytes   uint64  // of content fetched
@@ -23,7 +23,7 @@ type fleetRow struct {
 // class orders rows by how much they want attention.
 func (r *fleetRow) class() int {
 	switch r.State {
-	case "failed":
+	case "failed", "unreachable", "stopped":
 		return 0
 	case "lost":
 		return 1
@@ -59,6 +59,16 @@ type fleetHeader struct {
 	Sent    float64 // by the seed, in copies of the content; below 0: not known
 	Rarest  int     // copies of the rarest block; below 0: not known
 	Elapsed time.Duration
+
+	Command string       // empty: seed
+	Bar     *fleetTotals // a bar above the rest, of push; nil: none
+}
+
+// fleetTotals are the sums for a bar of the whole fleet.
+type fleetTotals struct {
+	Done, Total uint64        // bytes on all hosts
+	Rate        float64       // bytes per second into all hosts
+	Left        time.Duration // until the last host has it, as far as hosts tell; below 0: not known
 }
 
 // fleetCounts are the sums of the rows.
@@ -84,7 +94,7 @@ func countFleet(rows []fleetRow) fleetCounts {
 //	big.tar 10.0 GiB  437/500 hosts done  61 under way  2 failed  up 1.1 GiB/s  seed sent 1.31 copies
 func (h *fleetHeader) text(c fleetCounts) string {
 	var parts []string
-	if h.Name != "" {
+	if h.Name != "" && h.Bar == nil {
 		parts = append(parts, quoteName(h.Name)+" "+formatSize(h.Size))
 	}
 	all := max(c.Known, h.Expect)
@@ -125,19 +135,20 @@ func (f foldedRow) String() string {
 	return fmt.Sprintf("%s (%d) %s, slowest %s", f.Hosts, f.Count, f.State, formatSeconds(time.Duration(f.Worst*float64(time.Second))))
 }
 
-// foldComplete splits rows into those that are told one by one and complete ones in folded form, in the order of states.
+// foldComplete splits rows into those that are told one by one and, in folded form, complete ones and those that wait for their turn,
+// in the order of states.
 func foldComplete(rows []fleetRow) (open []fleetRow, folded []foldedRow) {
 	hosts := map[string][]string{}
 	worst := map[string]float64{}
 	for _, r := range rows {
-		if !r.complete() {
+		if !r.complete() && r.State != "waiting" {
 			open = append(open, r)
 			continue
 		}
 		hosts[r.State] = append(hosts[r.State], r.Host)
 		worst[r.State] = max(worst[r.State], r.Seconds)
 	}
-	for _, state := range []string{"changed", "unchanged", "linger", "seeding"} {
+	for _, state := range []string{"changed", "unchanged", "linger", "seeding", "waiting"} {
 		if h := hosts[state]; len(h) > 0 {
 			folded = append(folded, foldedRow{foldHosts(h), len(h), state, worst[state]})
 		}

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strings"
@@ -88,9 +89,12 @@ func (d *fleetDisplay) line(event string) string {
 	h, rows := d.pull()
 	c := countFleet(rows)
 	var b strings.Builder
-	fmt.Fprintf(&b, "p2pcp: %s command=seed hosts=%d/%d failed=%d lost=%d rate=%s egress=%.2f time=%s",
-		event, c.Done, max(c.Known, h.Expect), c.Failed, c.Lost, compact(formatRate(h.Rate)), h.Sent,
+	fmt.Fprintf(&b, "p2pcp: %s command=%s hosts=%d/%d failed=%d lost=%d rate=%s egress=%.2f time=%s",
+		event, cmp.Or(h.Command, "seed"), c.Done, max(c.Known, h.Expect), c.Failed, c.Lost, compact(formatRate(h.Rate)), h.Sent,
 		formatSeconds(time.Since(d.begun)))
+	if h.Bar != nil && h.Bar.Left >= 0 {
+		b.WriteString(" eta=" + formatLeft(h.Bar.Left))
+	}
 	sortFleet(rows)
 	for i := range rows {
 		if rows[i].class() == 2 {

@@ -37,12 +37,16 @@ func fleetLines(h fleetHeader, rows []fleetRow, style fleetStyle) []string {
 		}
 		return s
 	}
-	lines := []string{fit(h.text(countFleet(rows)))}
+	var lines []string
+	if h.Bar != nil && style.width > 0 {
+		lines = append(lines, fleetBar(h, style.width))
+	}
+	lines = append(lines, fit(h.text(countFleet(rows))))
 	open, folded := foldComplete(rows)
 	room := len(open)
 	if style.lines > 0 {
-		// The header, the table's head with its rule, and the folded lines.
-		room = min(room, max(0, style.lines-3-len(folded)))
+		// What is above, the table's head with its rule, and the folded lines.
+		room = min(room, max(0, style.lines-len(lines)-2-len(folded)))
 		if room < len(open) {
 			room = max(0, room-1)
 		}

@@ -29,6 +29,9 @@ func newGetCmd(a *app) *cobra.Command {
 			"one file goes inside where PATH is a directory.",
 		Example: "  p2pcp get $T -o /scratch/\n  echo $T | p2pcp get - -o /scratch/model --force",
 		RunE: func(c *cobra.Command, args []string) error {
+			if f.pushed {
+				return runPushed(a, c, &f)
+			}
 			if err := f.check(c, args); err != nil {
 				return err
 			}
@@ -62,6 +65,7 @@ type getRun struct {
 	secret []byte
 	umask  uint16
 	begun  time.Time
+	after  func(changed bool, target string, root blocks.Root) error // what to do once the content is in place; nil: nothing
 
 	// Set by run before the Swarm starts.
 	member *member

@@ -30,6 +30,7 @@ type getFlags struct {
 	advertise []string // HOST:PORT
 	keyFile   string
 	zone      string
+	pushed    bool // orders come on stdin, and its end is ours
 }
 
 // register defines the flags.
@@ -56,6 +57,8 @@ func (f *getFlags) register(c *cobra.Command) {
 	fs.StringVar(&f.zone, "zone", "", zoneHelp)
 	fs.StringVar(&f.keyFile, "key-file", "", "take the key from `FILE`, not from the ticket")
 	markFile(c, "key-file")
+	fs.BoolVar(&f.pushed, "pushed", false, "what push runs on a host")
+	_ = fs.MarkHidden("pushed") // it is there
 	markFile(c, "to")
 }
 

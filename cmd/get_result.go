@@ -60,6 +60,9 @@ func (g *getRun) finished(c *blocks.Content, state wire.ResultState) error {
 	})
 	g.member.complete()
 	_ = g.tell(state, nil, ackTime)
+	if printed == nil && g.after != nil {
+		printed = g.after(changed, target, root)
+	}
 	if printed != nil || g.app.detached() == nil {
 		return printed
 	}

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,9 +53,12 @@ func newSeedCmd(a *app) *cobra.Command {
 
 // seedRun is one run of seed.
 type seedRun struct {
-	app    *app
-	flags  *seedFlags
-	paths  []string
+	app   *app
+	flags *seedFlags
+	paths []string
+
+	command string // for the display of the hashing: empty for seed
+
 	source *seed.Source
 	ledger *seed.Ledger
 	ticket seed.Ticket
@@ -74,27 +78,10 @@ type seedRun struct {
 
 // run hashes, prints the ticket and serves.
 func (s *seedRun) run() error {
-	secret, kept, err := s.readKeys()
-	if err != nil {
-		return err
-	}
-	if s.advertise, err = resolveAll(s.app.ctx, s.flags.advertise); err != nil {
-		return err
-	}
-	if err := s.tryListen(kept); err != nil {
-		return err
-	}
-	if s.source, err = s.hash(); err != nil {
+	if err := s.open(); err != nil {
 		return err
 	}
 	defer s.source.Close()
-	s.oneCopy = contentCopy(s.source.Content())
-	s.ledger, s.away = seed.NewLedger(), absences{}
-	secret, bound, err := s.makeTicket(secret, kept)
-	if err != nil {
-		return err
-	}
-	s.bind(bound, secret)
 	if s.app.detached() != nil {
 		what := s.paths[0]
 		if more := len(s.paths) - 1; more > 0 {
@@ -109,10 +96,36 @@ func (s *seedRun) run() error {
 	return s.serve()
 }
 
+// open hashes, makes the ticket and binds the port. The caller closes the source.
+func (s *seedRun) open() error {
+	secret, kept, err := s.readKeys()
+	if err != nil {
+		return err
+	}
+	if s.advertise, err = resolveAll(s.app.ctx, s.flags.advertise); err != nil {
+		return err
+	}
+	if err := s.tryListen(kept); err != nil {
+		return err
+	}
+	if s.source, err = s.hash(); err != nil {
+		return err
+	}
+	s.oneCopy = contentCopy(s.source.Content())
+	s.ledger, s.away = seed.NewLedger(), absences{}
+	secret, bound, err := s.makeTicket(secret, kept)
+	if err != nil {
+		_ = s.source.Close() // it only reads
+		return err
+	}
+	s.bind(bound, secret)
+	return nil
+}
+
 // hash builds the Source, with its progress.
 func (s *seedRun) hash() (*seed.Source, error) {
 	var done, total atomic.Uint64
-	p := s.app.startProgress("seed", func() progressSnapshot {
+	p := s.app.startProgress(cmp.Or(s.command, "seed"), func() progressSnapshot {
 		return progressSnapshot{Stage: stageHashing, Name: s.flags.name, Done: done.Load(), Total: total.Load()}
 	})
 	src, err := seed.Build(s.app.ctx, s.paths, seed.Options{

@@ -18,6 +18,10 @@ var (
 // protocolVersion is that of docs/PROTOCOL.md.
 const protocolVersion = 1
 
+// pushVersion is that of what push asks of the p2pcp on a host (internal/fleet's bootstrap.sh, pushOrders, the messages of get --json).
+// push sends its own program to a host whose p2pcp has another.
+const pushVersion = 1
+
 // versionMessage is the build in JSON.
 type versionMessage struct {
 	Version  string `json:"version"`
@@ -27,13 +31,14 @@ type versionMessage struct {
 	OS       string `json:"os"`
 	Arch     string `json:"arch"`
 	Protocol int    `json:"protocol"`
+	Push     int    `json:"push"` // pushVersion
 }
 
 // buildVersion takes what the release build set, else what the Go command noted.
 func buildVersion() versionMessage {
 	v := versionMessage{
 		Version: version, Commit: commit, Date: date,
-		Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, Protocol: protocolVersion,
+		Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, Protocol: protocolVersion, Push: pushVersion,
 	}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		if v.Version == "" && info.Main.Version != "" && info.Main.Version != "(devel)" {

@@ -50,7 +50,7 @@ func (l *sandbox) run(args ...string) (stdout, stderr string, code int) {
 	if err := c.Start(); err != nil {
 		l.t.Fatal(err)
 	}
-	stuck := time.AfterFunc(30*time.Second, func() { _ = c.Process.Kill() })
+	stuck := time.AfterFunc(2*time.Minute, func() { _ = c.Process.Kill() })
 	err := c.Wait()
 	stuck.Stop()
 	var exit *exec.ExitError

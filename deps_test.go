@@ -27,6 +27,7 @@ const arrows = `
 	internal/port ->
 	internal/lab  ->
 	internal/bench -> internal/lab internal/bench/plot
+	internal/reliability ->
 	internal/bench/plot ->
 	completions   ->
 `

@@ -11,7 +11,7 @@ GOFUMPT := mvdan.cc/gofumpt@v0.12.0
 
 OPS ?= 2400
 SEED ?= 1
-.PHONY: build demo test short e2e soak lint fuzz sim sim-all bench bench-quick bench-page benchmarks gossip-scale completions check install clean
+.PHONY: build demo test short e2e kills reliability soak lint fuzz sim sim-all bench bench-quick bench-page benchmarks gossip-scale completions check install clean
 
 build: ## the static binary, bin/p2pcp
 	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/p2pcp .
@@ -26,7 +26,16 @@ short: ## the tests without the race detector
 	go test ./...
 
 e2e: build ## the tests on hosts made of network namespaces (root, Linux)
-	P2PCP_E2E=1 P2PCP_BIN=$(CURDIR)/bin/p2pcp go test -count=1 -timeout 20m -run 'TestE2E|TestLab' -v ./internal/...
+	P2PCP_E2E=1 P2PCP_BIN=$(CURDIR)/bin/p2pcp go test -count=1 -timeout 20m -parallel 4 -run 'TestE2E|TestLab' -v ./internal/...
+
+kills: build ## kill a receiver at 200 random moments (make e2e: 40)
+	P2PCP_KILLS=200 P2PCP_BIN=$(CURDIR)/bin/p2pcp go test -count=1 -run TestE2EKillMoments -v ./internal/e2e
+
+RELIABILITY := TestE2EFault|TestE2EKillMoments|TestE2ECorruption|TestE2EHostile|TestHostile|TestJournalTorn|TestSim(Partition|Rolling)
+reliability: build ## docs/RELIABILITY.md's tables from what the tests of faults and attacks print (root, Linux)
+	set -o pipefail; P2PCP_E2E=1 P2PCP_KILLS=200 P2PCP_BIN=$(CURDIR)/bin/p2pcp \
+		go test -count=1 -timeout 30m -p 1 -parallel 4 -run '$(RELIABILITY)' -v ./blocks ./swarm ./internal/... | tee bin/reliability.txt
+	go run ./internal/reliability <bin/reliability.txt
 
 soak: ## OPS random operations on twelve hosts, with the race detector (root, Linux); the default takes 20 minutes
 	go build -race -o bin/p2pcp-race .

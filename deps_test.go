@@ -29,6 +29,7 @@ const arrows = `
 	internal/lab  ->
 	internal/hostile -> swarm/wire internal/port blocks
 	internal/bench -> internal/lab internal/bench/plot
+	internal/reliability ->
 	internal/bench/plot ->
 	completions   ->
 `

@@ -125,7 +125,7 @@ func (s *Swarm) greet(conn net.Conn) (greeting, error) {
 	defer stop()
 	_ = conn.SetDeadline(time.Now().Add(helloTime))
 	ours, told := s.hello(conn)
-	g := greeting{conn: conn, br: bufio.NewReaderSize(conn, readBuffer), told: told, named: ours.Peers}
+	g := greeting{conn: conn, br: bufio.NewReaderSize(&waking{Conn: conn}, readBuffer), told: told, named: ours.Peers}
 	sent := make(chan error, 1)
 	go func() { // both sides speak first, and a HELLO may be larger than the socket's buffers
 		n, err := conn.Write(ours.Append(nil))

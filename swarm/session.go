@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -244,6 +245,36 @@ func (ss *session) part(reason byte) {
 	defer ss.mu.Unlock()
 	ss.parted = true
 	_ = ss.conn.SetReadDeadline(time.Now().Add(partTime))
+}
+
+// hearOut ends a session that can't be written to any more, once what has arrived is read: the other side may have said BYE, and
+// before it its RESULT, while this process was stopped.
+func (ss *session) hearOut() {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	ss.leaving, ss.parted = true, true
+	_ = ss.conn.SetReadDeadline(time.Now().Add(wakeTime))
+}
+
+// waking reads once more when its deadline has passed: a process that was stopped for so long finds what came meanwhile. Only its
+// reader uses it.
+type waking struct {
+	net.Conn
+	last time.Time // when it did so
+}
+
+// wakeTime is for what has arrived already to be read.
+const wakeTime = 200 * time.Millisecond
+
+// Read implements io.Reader.
+func (w *waking) Read(p []byte) (int, error) {
+	n, err := w.Conn.Read(p)
+	now := time.Now()
+	if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) || now.Sub(w.last) < silence/2 || w.SetReadDeadline(now.Add(wakeTime)) != nil {
+		return n, err
+	}
+	w.last = now
+	return w.Conn.Read(p)
 }
 
 // moveDeadline restarts the silence clock.

@@ -46,7 +46,7 @@ func (ss *session) writeLoop() {
 		wrote, pause, err := ss.writeOnce()
 		switch {
 		case err != nil:
-			ss.close(err)
+			ss.hearOut()
 			return
 		case wrote:
 			idle.Reset(keepalive)

@@ -86,7 +86,7 @@ func TestE2ECorruption(t *testing.T) {
 			t.Fatalf("exit %d: %s", code, first.Err)
 		}
 		r.run(1, "sh", "-c", "printf XYZ | dd of="+path+" bs=1 seek=30000000 conv=notrunc status=none")
-		second := r.get(2, ticket, "-v", "--join", r.memberAddr(1))
+		second := r.get(2, ticket, "-vv", "--join", r.memberAddr(1))
 		if code := r.wait(second, time.Minute); code != 0 {
 			t.Fatalf("exit %d: %s", code, second.Err)
 		}
@@ -94,6 +94,8 @@ func TestE2ECorruption(t *testing.T) {
 		if log := second.Err.String(); !strings.Contains(log, "bad block") || !strings.Contains(log, r.host(1).Name()) {
 			t.Errorf("the holder of the wrong byte isn't named:\n%s", log)
 		}
+		mustTrust(t, second.Err.String())
+		survived(t, "a receiver's stored block rots on disk", 0, 0, "rejected, its holder named, fetched from elsewhere; nobody banned")
 		r.run(1, r.bin, "stop", "--all")
 		r.clear(path)
 		r.end(seed)
@@ -115,7 +117,7 @@ func TestE2ECorruption(t *testing.T) {
 		})
 		var all []*lab.Proc
 		for _, h := range []int{1, 2} {
-			all = append(all, r.get(h, ticket, "-v"))
+			all = append(all, r.get(h, ticket, "-vv"))
 		}
 		logs := ""
 		for i, p := range all {
@@ -128,10 +130,20 @@ func TestE2ECorruption(t *testing.T) {
 		if !strings.Contains(logs, "bad block") || !strings.Contains(logs, r.host(0).Name()) {
 			t.Errorf("nobody saw the turned bits:\n%s", logs)
 		}
+		mustTrust(t, logs)
+		survived(t, "a wire flips bits", 0, 0, "two blocks a connection rejected and fetched again; nobody banned")
 		proxy.Signal(os.Kill)
 		r.clear(path)
 		r.end(seed)
 	})
+}
+
+// mustTrust checks a log of -vv: nobody was banned.
+func mustTrust(t *testing.T, log string) {
+	t.Helper()
+	if strings.Contains(log, "ban=true") || strings.Contains(log, `"ban":true`) {
+		t.Errorf("someone honest was banned:\n%s", log)
+	}
 }
 
 // TestE2ERefusals: what can't work ends with its code and two lines, and loses nothing.

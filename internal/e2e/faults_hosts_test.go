@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"fmt"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -43,16 +45,6 @@ func (f *faulty) fault(t *testing.T, name string, do func(t *testing.T, u *trial
 	})
 }
 
-// others are the receivers but one.
-func (f *faulty) others(but int) (out []int) {
-	for _, h := range f.receivers() {
-		if h != but {
-			out = append(out, h)
-		}
-	}
-	return out
-}
-
 // lacked is how many bytes a host's journal says it lacks.
 func (r *rig) lacked(host int) uint64 { return r.lackedOf(host, "model.bin") }
 
@@ -74,56 +66,81 @@ func (t *trial) frugal(host int, lacked uint64) {
 	}
 }
 
+// TestE2EFaultReceiver: one receiver is stopped and the link of another is down, both for 20 s.
 func TestE2EFaultReceiver(t *testing.T) {
 	f := newFaulty(t, 9)
+	u := f.try(f.path, f.sum, f.receivers())
+	u.untilReceived(1, faultSize/2)
+	hit := time.Now()
+	u.gets[1].Signal(syscall.SIGSTOP)
+	u.must(u.host(2).LinkDown())
+	took := u.slowest(time.Minute, 3, 4, 5, 6, 7, 8)
+	time.Sleep(faultTime - time.Since(hit))
+	u.gets[1].Signal(syscall.SIGCONT)
+	u.must(u.host(2).LinkUp())
+	for h, name := range map[int]string{1: "a receiver is stopped (SIGSTOP) for 20 s", 2: "a receiver's link is down for 20 s"} {
+		own := u.slowest(2*time.Minute, h)
+		inTime(t, name, f.plain, took, 0, "the others; it had everything after %.1f s, and fetched %.2f copies", own.Seconds(), copies(u.result(u.gets[h]).Fetched, faultSize))
+		if limit := f.plain + faultTime + allowance(f.plain); own > limit {
+			t.Errorf("%s: it had everything after %s, limit %s", name, own, limit)
+		}
+	}
+	u.over()
+}
+
+// TestE2EFaultSeedGone: the seed dies, is stopped, or is cut off, once one copy is out. One that was stopped finds what it was told
+// meanwhile; what was told to one whose link is down is lost with those who said it.
+func TestE2EFaultSeedGone(t *testing.T) {
 	for _, c := range []struct {
-		name string
-		hit  func(u *trial) // makes host 1 vanish
-		back func(u *trial)
+		name      string
+		hit, back func(u *trial)
+		learns    bool
 	}{
-		{"a receiver is stopped (SIGSTOP) for 20 s", func(u *trial) { u.gets[1].Signal(syscall.SIGSTOP) }, func(u *trial) { u.gets[1].Signal(syscall.SIGCONT) }},
-		{"a receiver's link is down for 20 s", func(u *trial) { u.must(u.host(1).LinkDown()) }, func(u *trial) { u.must(u.host(1).LinkUp()) }},
+		{"the seed is killed once one copy is out", func(u *trial) { u.seed.Signal(syscall.SIGKILL) }, nil, false},
+		{"the seed is stopped (SIGSTOP) for 20 s once one copy is out", func(u *trial) { u.seed.Signal(syscall.SIGSTOP) }, func(u *trial) { u.seed.Signal(syscall.SIGCONT) }, true},
+		{"the seed's link is down for 20 s once one copy is out", func(u *trial) { u.must(u.host(0).LinkDown()) }, func(u *trial) { u.must(u.host(0).LinkUp()) }, false},
 	} {
-		f.fault(t, c.name, func(t *testing.T, u *trial) {
-			u.untilReceived(1, faultSize/2)
+		t.Run(c.name, func(t *testing.T) {
+			f := newFaulty(t, 9)
+			u := f.try(f.path, f.sum, f.receivers())
+			u.untilCopyOut("model.bin", f.receivers()...)
 			hit := time.Now()
 			c.hit(u)
-			took := u.slowest(time.Minute, f.others(1)...)
-			time.Sleep(faultTime - time.Since(hit))
-			c.back(u)
-			own := u.slowest(2*time.Minute, 1)
-			inTime(t, c.name, f.plain, took, 0, "the others; it had everything after %.1f s, and fetched %.2f copies", own.Seconds(), copies(u.result(u.gets[1]).Fetched, faultSize))
-			if limit := f.plain + faultTime + allowance(f.plain); own > limit {
-				t.Errorf("it had everything after %s, limit %s", own, limit)
+			took := u.slowest(time.Minute, f.receivers()...)
+			said := ""
+			if c.back != nil {
+				time.Sleep(faultTime - time.Since(hit))
+				c.back(u)
 			}
+			if c.learns {
+				begin := time.Now()
+				for out := ""; !strings.Contains(out, "8/8 hosts done"); time.Sleep(100 * time.Millisecond) {
+					out = u.run(0, u.bin, "status", u.ticket)
+					if time.Since(begin) > 10*time.Second {
+						t.Errorf("the seed doesn't know of all:\n%s", out)
+						break
+					}
+				}
+				said = fmt.Sprintf("; once it was back the seed knew of all after %.1f s", time.Since(begin).Seconds())
+			}
+			inTime(t, c.name, f.plain, took, 0, "all receivers%s", said)
 			u.over()
 		})
 	}
 }
 
-func TestE2EFaultSeed(t *testing.T) {
-	f := newFaulty(t, 9)
-	for _, c := range []struct {
-		name string
-		hit  func(u *trial)
-		back func(u *trial)
-	}{
-		{"the seed is killed once one copy is out", func(u *trial) { u.seed.Signal(syscall.SIGKILL) }, nil},
-		{"the seed is stopped (SIGSTOP) for 20 s once one copy is out", func(u *trial) { u.seed.Signal(syscall.SIGSTOP) }, func(u *trial) { u.seed.Signal(syscall.SIGCONT) }},
-		{"the seed's link is down for 20 s once one copy is out", func(u *trial) { u.must(u.host(0).LinkDown()) }, func(u *trial) { u.must(u.host(0).LinkUp()) }},
-	} {
-		f.fault(t, c.name, func(t *testing.T, u *trial) {
-			u.untilCopyOut("model.bin", f.receivers()...)
-			hit := time.Now()
-			c.hit(u)
-			inTime(t, c.name, f.plain, u.slowest(time.Minute, f.receivers()...), 0, "all receivers")
-			if c.back != nil {
-				time.Sleep(faultTime - time.Since(hit))
-				c.back(u)
-			}
-			u.over()
-		})
+// TestE2EFaultSeedStopped: receivers come while the seed is stopped: they wait for it.
+func TestE2EFaultSeedStopped(t *testing.T) {
+	f := newFaulty(t, 4)
+	u := f.try(f.path, f.sum, nil)
+	u.seed.Signal(syscall.SIGSTOP)
+	for _, h := range f.receivers() {
+		u.fetch(h)
 	}
+	time.Sleep(faultTime)
+	u.seed.Signal(syscall.SIGCONT)
+	inTime(t, "receivers begin while the seed is stopped (SIGSTOP), for 20 s", f.plain, u.slowest(2*time.Minute, f.receivers()...), faultTime, "all receivers, 20 s of it waiting")
+	u.over()
 }
 
 func TestE2EFaultHalf(t *testing.T) {
@@ -187,11 +204,12 @@ func TestE2EFaultPartition(t *testing.T) {
 		u.must(u.lab.Cut(cut...))
 		time.Sleep(faultTime)
 		u.must(u.lab.Heal(cut...))
+		healed := time.Since(u.begun)
 		took := u.slowest(time.Minute, near...)
 		rest := u.slowest(2*time.Minute, far...)
 		inTime(t, "a partition into halves for 20 s", f.plain, took, 0, "the seed's half; the other half had everything after %.1f s; nobody was banned", rest.Seconds())
-		if limit := f.plain + faultTime + allowance(f.plain); rest > limit {
-			t.Errorf("the other half had everything after %s, limit %s", rest, limit)
+		if limit := f.plain + faultTime + allowance(f.plain); rest > limit || rest < healed {
+			t.Errorf("the other half had everything after %s, healed after %s, limit %s", rest, healed, limit)
 		}
 		for _, h := range f.receivers() {
 			if got := u.result(u.gets[h]).Fetched; got > faultSize*105/100 {

@@ -56,6 +56,8 @@ type statusMessage struct {
 	RarestBlock  *uint32      `json:"rarest_block"`  // its index
 	Seeds        []seedStatus `json:"seeds"`         // that answer
 	Hosts        []hostStatus `json:"hosts"`         // receivers
+
+	Blamed []blamedStatus `json:"blamed,omitempty"` // who was caught misbehaving
 }
 
 // mergeSurvey makes one picture of what the members of a swarm tell.
@@ -103,6 +105,7 @@ func mergeSurvey(id blocks.Root, s survey) statusMessage {
 		}
 	}
 	m.Hosts = slices.DeleteFunc(hosts, func(h hostStatus) bool { return h.State == "" }) // seeds that don't answer
+	m.blame(s)
 	m.finish(s.content, sent)
 	return m
 }

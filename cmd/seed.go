@@ -113,6 +113,9 @@ func (s *seedRun) open() error {
 	}
 	s.oneCopy = contentCopy(s.source.Content())
 	s.ledger, s.away = seed.NewLedger(), absences{}
+	if s.flags.nat {
+		s.ledger.ShareAddresses()
+	}
 	secret, bound, err := s.makeTicket(secret, kept)
 	if err != nil {
 		_ = s.source.Close() // it only reads
@@ -252,7 +255,7 @@ func (s *seedRun) verdict(err error) error {
 	if err != nil && !errors.Is(err, errGoal) {
 		return err
 	}
-	if n := s.ledger.Counts().Completed; n < s.flags.expect {
+	if n := s.ledger.Counts().Hosts; n < s.flags.expect {
 		return exitf(exitGoal, "the table above tells who is missing; 'p2pcp status' does while a seed runs", "%d of %d hosts completed", n, s.flags.expect)
 	}
 	return nil

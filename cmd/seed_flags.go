@@ -21,6 +21,7 @@ type seedFlags struct {
 	advertise  []string      // HOST:PORT
 	detach     bool          // go on in the background once the ticket is valid
 	expect     int           // hosts that must complete; 0: not said
+	nat        bool          // hosts may share an address
 	forTime    time.Duration // 0: no end
 	untilIdle  time.Duration // 0: no end
 	ticketFile string
@@ -41,6 +42,7 @@ func (f *seedFlags) register(c *cobra.Command) {
 	fs.BoolVarP(&f.detach, "detach", "d", false, "return once the ticket is valid; see 'stop'")
 	fs.StringVar(&f.run, "run", "", "run `CMD` with the ticket for {}, end with it")
 	fs.IntVar(&f.expect, "expect", 0, "end with 0 once `N` hosts have it")
+	fs.BoolVar(&f.nat, "nat", false, "count hosts by name for --expect, not by address")
 	fs.Var(newDurationValue(&f.forTime), "for", "end after this time")
 	fs.Var(newDurationValue(&f.untilIdle), "until-idle", "end after this time without a request")
 	fs.StringVar(&f.ticketFile, "ticket-file", "", "keep ticket, key and port in `FILE` (0600)")

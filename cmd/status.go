@@ -93,6 +93,7 @@ func (r *statusRun) once() error {
 	if err != nil {
 		return err
 	}
+	s.distrust(r.swarm.addrs)
 	if r.flags.ticket {
 		return r.freshTicket(s)
 	}
@@ -131,6 +132,7 @@ func (r *statusRun) watch() error {
 		switch {
 		case err == nil:
 			answered = time.Now()
+			s.distrust(r.swarm.addrs)
 			addrs = distinct(append(slices.Clone(r.swarm.addrs), s.addrs()...))
 			if err := r.show(mergeSurvey(r.swarm.ticket.ID, s), live); err != nil {
 				return err

@@ -306,3 +306,30 @@ func TestWatchInALog(t *testing.T) {
 		}
 	})
 }
+
+// Who was caught is named below the table, by how many say so; a seed that isn't where the ticket says is no seed.
+func TestStatusOfMisbehavingMembers(t *testing.T) {
+	s := sampleSurvey()
+	for i := range 3 {
+		s.members[i].report.Blamed = []wire.ReportBlame{{Member: "foe-00000000", Source: "10.0.0.66", Why: "sent wrong \x1bblocks", Count: 3, Banned: i > 0}}
+	}
+	for i := range 5 {
+		s.members[0].report.Blamed = append(s.members[0].report.Blamed, wire.ReportBlame{Source: fakeAddr(i).Addr().String(), Why: "a flood", Count: 1})
+	}
+	s.distrust([]netip.AddrPort{fakeAddr(1)})
+	m := mergeSurvey(blocks.Sum([]byte("content")), s)
+	if len(m.Seeds) != 1 || m.Seeds[0].Host != "seed1" {
+		t.Errorf("seeds %+v", m.Seeds)
+	}
+	if b := m.Blamed[0]; b.Tellers != 3 || b.Banned != 2 || len(m.Blamed) != 6 {
+		t.Errorf("%+v", m.Blamed)
+	}
+	out := strings.Join(m.lines(fleetStyle{}), "\n")
+	for _, want := range []string{
+		`misbehaves: foe-00000000 from 10.0.0.66: sent wrong \x1bblocks (3 tell, 2 banned it)`, "several names", "misbehave: 2 more",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+}

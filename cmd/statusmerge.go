@@ -57,6 +57,8 @@ type statusMessage struct {
 	Seeds        []seedStatus `json:"seeds"`          // that answer
 	Hosts        []hostStatus `json:"hosts"`          // receivers
 	Code         int          `json:"code,omitempty"` // of a verdict: the worst
+
+	Blamed []blamedStatus `json:"blamed,omitempty"` // who was caught misbehaving
 }
 
 // mergeSurvey makes one picture of what the members of a swarm tell.
@@ -104,6 +106,7 @@ func mergeSurvey(id blocks.Root, s survey) statusMessage {
 		}
 	}
 	m.Hosts = slices.DeleteFunc(hosts, func(h hostStatus) bool { return h.State == "" }) // seeds that don't answer
+	m.blame(s)
 	m.finish(s.content, sent, s.partial)
 	return m
 }

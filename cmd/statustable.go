@@ -37,10 +37,16 @@ func (m *statusMessage) lines(style fleetStyle) []string {
 	if style.width > 0 {
 		second = cut(second, style.width)
 	}
-	if style.lines > 1 {
-		style.lines--
+	blame := m.blameLines()
+	if style.width > 0 {
+		for i := range blame {
+			blame[i] = cut(blame[i], style.width)
+		}
 	}
-	return slices.Insert(fleetLines(m.header(), m.fleet(), style), 1, second)
+	if style.lines > 1+len(blame) {
+		style.lines -= 1 + len(blame)
+	}
+	return append(slices.Insert(fleetLines(m.header(), m.fleet(), style), 1, second), blame...)
 }
 
 // seedLine tells who seeds, at what cost, and how safe the content is.

@@ -68,6 +68,7 @@ type Row struct {
 type Counts struct {
 	Known, Begun, Changed, Unchanged, Failed, Lost int
 	Completed                                      int // rows that were complete at any time
+	Hosts                                          int // of them, those that count for Expect
 	Overflow                                       int // results dropped because the Ledger is full
 }
 
@@ -75,7 +76,14 @@ type Counts struct {
 const (
 	maxRows      = 1 << 16  // rows
 	maxRowsBytes = 32 << 20 // bytes of text in all rows together
+	sourceShare  = 16       // part of either that one source may fill
 )
+
+// from is what a source has in the Ledger.
+type from struct {
+	rows, bytes int
+	counted     bool // a completion of it counts for Expect
+}
 
 // rowKey: the source is part of it, so that clones with one name, and liars, don't overwrite each other.
 type rowKey struct {
@@ -91,11 +99,13 @@ type row struct {
 
 // Ledger is the record of each (host, target) and its latest result. Use NewLedger. Safe for concurrent use.
 type Ledger struct {
-	mu     sync.Mutex
-	rows   map[rowKey]*row
-	bytes  int // of text in rows; at most maxRowsBytes
-	counts Counts
-	waits  []expectation
+	mu      sync.Mutex
+	rows    map[rowKey]*row
+	sources map[netip.Addr]*from
+	shared  bool // an address may stand for many hosts
+	bytes   int  // of text in rows; at most maxRowsBytes
+	counts  Counts
+	waits   []expectation
 }
 
 type expectation struct {
@@ -104,7 +114,16 @@ type expectation struct {
 }
 
 // NewLedger returns an empty Ledger.
-func NewLedger() *Ledger { return &Ledger{rows: make(map[rowKey]*row)} }
+func NewLedger() *Ledger {
+	return &Ledger{rows: make(map[rowKey]*row), sources: make(map[netip.Addr]*from)}
+}
+
+// ShareAddresses makes every row count for Expect, not every address: for receivers behind one address. Call it before the first Put.
+func (l *Ledger) ShareAddresses() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.shared = true
+}
 
 // Put records a receiver's Result, seen from source. Text is cut to the protocol's limits and cleaned of what a terminal would
 // act on. It returns the row as it now is; false if nothing was recorded: an unknown state, a Begun for what is complete
@@ -126,15 +145,22 @@ func (l *Ledger) Put(source netip.Addr, r Result) (Row, bool) {
 	if old != nil {
 		grown -= textLen(old.Result)
 	}
-	if (old == nil && len(l.rows) >= maxRows) || l.bytes+grown > maxRowsBytes {
+	s := l.sources[source]
+	if s == nil {
+		s = &from{}
+	}
+	if l.full(s, old == nil, grown) {
 		l.counts.Overflow++
 		return Row{}, false
 	}
+	l.sources[source] = s
 	l.bytes += grown
+	s.bytes += grown
 	if old == nil {
 		old = &row{Row: Row{Source: source}}
 		l.rows[key] = old
 		l.counts.Known++
+		s.rows++
 	} else {
 		*l.tally(old.State)--
 	}
@@ -144,15 +170,30 @@ func (l *Ledger) Put(source netip.Addr, r Result) (Row, bool) {
 	return old.Row, true
 }
 
-// complete counts a row's first completion and wakes who expected it.
+// full tells whether there is no room for so many bytes more of a source: anyone may invent hosts, but not leave none for others.
+func (l *Ledger) full(s *from, fresh bool, grown int) bool {
+	if fresh && (len(l.rows) >= maxRows || s.rows >= maxRows/sourceShare) {
+		return true
+	}
+	return l.bytes+grown > maxRowsBytes || s.bytes+grown > maxRowsBytes/sourceShare
+}
+
+// complete counts a row's first completion and wakes who expected it. An address counts once, whatever hosts it says it is; those on
+// the seed's own host all count.
 func (l *Ledger) complete(r *row) {
 	if r.completed || !r.State.Complete() {
 		return
 	}
 	r.completed = true
 	l.counts.Completed++
+	s := l.sources[r.Source]
+	if s.counted && !l.shared && !r.Source.IsLoopback() {
+		return
+	}
+	s.counted = true
+	l.counts.Hosts++
 	l.waits = slices.DeleteFunc(l.waits, func(e expectation) bool {
-		if l.counts.Completed < e.n {
+		if l.counts.Hosts < e.n {
 			return false
 		}
 		close(e.done)
@@ -174,6 +215,7 @@ func (l *Ledger) Lost(member string) []Row {
 		*l.tally(Lost)++
 		r.State, r.Code = Lost, LostCode
 		l.bytes -= len(r.Reason)
+		l.sources[r.Source].bytes -= len(r.Reason)
 		r.Reason = ""
 		out = append(out, r.Row)
 	}
@@ -215,13 +257,12 @@ func (l *Ledger) Rows() []Row {
 	return out
 }
 
-// Expect returns a channel that is closed once n distinct (host, target) have completed; at once if they have, or n is not
-// positive.
+// Expect returns a channel that is closed once n hosts (Counts.Hosts) have completed; at once if they have, or n is not positive.
 func (l *Ledger) Expect(n int) <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	done := make(chan struct{})
-	if l.counts.Completed >= n {
+	if l.counts.Hosts >= n {
 		close(done)
 		return done
 	}

@@ -168,22 +168,77 @@ func TestLedgerCleansText(t *testing.T) {
 func TestLedgerIsBounded(t *testing.T) {
 	l := NewLedger()
 	for i := range maxRows + 10 {
-		l.Put(hostA, result(Begun, "m", "h", fmt.Sprint("/", i)))
+		l.Put(sourceOf(i*sourceShare/maxRows), result(Begun, "m", "h", fmt.Sprint("/", i)))
 	}
 	if c := l.Counts(); c.Known != maxRows || c.Overflow != 10 {
 		t.Errorf("%+v", c)
 	}
 	// What is known goes on being updated.
-	if _, ok := l.Put(hostA, result(Changed, "m", "h", "/0")); !ok {
+	if _, ok := l.Put(sourceOf(0), result(Changed, "m", "h", "/0")); !ok {
 		t.Error("a known row was not updated")
 	}
 	wide := NewLedger()
 	long := strings.Repeat("x", maxTarget-10)
 	for i := range maxRowsBytes/len(long) + 100 {
-		wide.Put(hostA, result(Begun, "m", "h", fmt.Sprint(i, long)))
+		wide.Put(sourceOf(i%100), result(Begun, "m", "h", fmt.Sprint(i, long)))
 	}
 	if c := wide.Counts(); c.Known > maxRowsBytes/len(long) || c.Overflow < 100 {
 		t.Errorf("%d rows with long names, %d dropped", c.Known, c.Overflow)
+	}
+}
+
+// sourceOf is one of many addresses.
+func sourceOf(k int) netip.Addr { return netip.AddrFrom4([4]byte{10, 9, byte(k >> 8), byte(k)}) }
+
+// Who invents hosts leaves room for others, and counts as one.
+func TestLiarFillsNoLedger(t *testing.T) {
+	l := NewLedger()
+	two := l.Expect(2)
+	for i := range maxRows {
+		l.Put(hostA, result(Changed, "m", fmt.Sprint("h", i), "/t"))
+	}
+	if c := l.Counts(); c.Known != maxRows/sourceShare || c.Hosts != 1 {
+		t.Errorf("%+v", c)
+	}
+	select {
+	case <-two:
+		t.Error("one address was taken for two hosts")
+	default:
+	}
+	long := strings.Repeat("x", maxTarget-10)
+	for i := range maxRowsBytes / len(long) {
+		l.Put(sourceOf(1), result(Begun, "m", "h", fmt.Sprint(i, long)))
+	}
+	if l.bytes > maxRowsBytes/4 {
+		t.Errorf("%d bytes of one source", l.bytes)
+	}
+	if _, ok := l.Put(hostB, result(Unchanged, "m", "h", "/t")); !ok {
+		t.Error("no room is left for another")
+	}
+	<-two
+}
+
+// The seed's own host, and hosts behind one address where that was said, count each.
+func TestExpectOfOneAddress(t *testing.T) {
+	for name, c := range map[string]struct {
+		source netip.Addr
+		shared bool
+		hosts  int
+	}{
+		"one address":    {hostA, false, 1},
+		"shared address": {hostA, true, 3},
+		"own host":       {netip.MustParseAddr("127.0.0.1"), false, 3},
+	} {
+		l := NewLedger()
+		if c.shared {
+			l.ShareAddresses()
+		}
+		for _, target := range []string{"/a", "/b", "/c"} {
+			l.Put(c.source, result(Changed, "m", "h", target))
+		}
+		if got := l.Counts(); got.Hosts != c.hosts || got.Completed != 3 {
+			t.Errorf("%s: %+v", name, got)
+		}
 	}
 }
 
@@ -223,6 +278,7 @@ func TestCountsMatchRows(t *testing.T) {
 			want.Completed++
 		}
 	}
+	want.Hosts = min(want.Completed, 1) // all of one address
 	if got := l.Counts(); got != want || l.bytes != text {
 		t.Errorf("%+v with %d bytes\nwant %+v with %d", got, l.bytes, want, text)
 	}
@@ -230,6 +286,7 @@ func TestCountsMatchRows(t *testing.T) {
 
 func TestLedgerIsSafeForConcurrentUse(t *testing.T) {
 	l := NewLedger()
+	l.ShareAddresses()
 	done := l.Expect(200)
 	var wg sync.WaitGroup
 	for g := range 8 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"syscall"
@@ -14,7 +15,8 @@ import (
 // Times of the gate.
 const (
 	// graceTime is how long a handshake may take while others wait for its place: two round trips of the slowest links.
-	// So a flood of silent connections leaves 128 places / 0.5 s = 256 handshakes a second to others.
+	// So a flood of silent connections is taken out of the kernel's queue (4096) at 512 places / 0.5 s = 1024 a second, and who comes
+	// from an address of its own behind them has its place at once.
 	graceTime = 500 * time.Millisecond
 	// Waits after a failed accept: as net/http has them.
 	shortBackoff = 5 * time.Millisecond
@@ -41,8 +43,9 @@ type gate struct {
 
 // half is a half-open connection.
 type half struct {
-	conn  net.Conn
-	since time.Time
+	conn   net.Conn
+	source netip.Addr // invalid: unknown
+	since  time.Time
 }
 
 func newGate(halfOpen int) *gate {
@@ -123,11 +126,11 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// enter gives a connection its place among the half-open ones. While there is none, it waits until one ends or the oldest
-// has had its grace, which is then closed: a burst of honest dialers only queues, and silent ones can't keep others out.
-// Nil if ctx ends.
+// enter gives a connection its place among the half-open ones. While there is none, one of an address that has more of them makes
+// room; else it waits until one ends or the oldest has had its grace, which is then closed: a burst of honest dialers only queues, and
+// silent ones can't keep others out. Nil if ctx ends.
 func (g *gate) enter(ctx context.Context, conn net.Conn) *half {
-	h := &half{conn: conn}
+	h := &half{conn: conn, source: sourceOf(conn)}
 	for {
 		wait, ok := g.tryEnter(h)
 		if ok {
@@ -151,18 +154,46 @@ func (g *gate) tryEnter(h *half) (wait time.Duration, ok bool) {
 	defer g.mu.Unlock()
 	h.since = time.Now()
 	if len(g.half) >= g.max && !g.shut {
-		oldest := g.half[0]
-		if wait := graceTime - h.since.Sub(oldest.since); wait > 0 {
+		k := g.crowder(h.source)
+		if wait := graceTime - h.since.Sub(g.half[0].since); k < 0 && wait > 0 {
 			return wait, false
 		}
-		_ = oldest.conn.Close()
-		g.half = g.half[1:]
+		k = max(k, 0)
+		_ = g.half[k].conn.Close()
+		g.half = slices.Delete(g.half, k, k+1)
 	}
 	if g.shut {
 		_ = h.conn.Close() // its handshake fails at once
 	}
 	g.half = append(g.half, h)
 	return 0, true
+}
+
+// sourceOf is where a connection comes from.
+func sourceOf(conn net.Conn) netip.Addr {
+	if a, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
+		return a.AddrPort().Addr().Unmap().WithZone("")
+	}
+	return netip.Addr{}
+}
+
+// crowder is the newest half-open connection of the address that has most of them, if source has fewer by two at least; -1: none. g.mu
+// is held.
+func (g *gate) crowder(source netip.Addr) int {
+	count := map[netip.Addr]int{}
+	found := -1
+	for _, h := range g.half {
+		count[h.source]++
+	}
+	for k, h := range g.half {
+		if found < 0 || count[h.source] >= count[g.half[found].source] {
+			found = k
+		}
+	}
+	if found < 0 || count[g.half[found].source] < count[source]+2 {
+		return -1
+	}
+	return found
 }
 
 // leave gives up h's place. False if h was closed meanwhile: it was evicted, or the gate is shut.

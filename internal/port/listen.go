@@ -26,12 +26,12 @@ type Config struct {
 	Listen string
 	// FromTop searches the range from its last port downward.
 	FromTop bool
-	// HalfOpen is how many handshakes are under way at a time; 0 means 128. Beyond it new connections wait in the kernel's
-	// queue, and the oldest handshake is closed once it has had half a second.
+	// HalfOpen is how many handshakes are under way at a time; 0 means 512. Beyond it one of the address that has most of them makes
+	// room; who has as many waits in the kernel's queue, and the oldest handshake is closed once it has had half a second.
 	HalfOpen int
 }
 
-const defaultHalfOpen = 128
+const defaultHalfOpen = 512
 
 // Port is a bound port: one number, TCP and UDP. Its methods are safe for concurrent use but for Packets.
 type Port struct {

@@ -1,0 +1,84 @@
+package cmd
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"p2pcp/swarm/wire"
+)
+
+// blamedStatus is a member that others caught misbehaving. Any member can say so of any other: Tellers is how many do.
+type blamedStatus struct {
+	Member  string `json:"member,omitempty"` // empty: several names
+	Source  string `json:"source"`           // the address it came from
+	Why     string `json:"why"`
+	Tellers int    `json:"tellers"`
+	Banned  int    `json:"banned"` // of the tellers, who refuse it
+}
+
+const (
+	maxBlamed  = 256 // rows of a status
+	showBlamed = 4   // of them, in the table
+)
+
+// blame merges what the members tell.
+func (m *statusMessage) blame(s survey) {
+	at := map[[2]string]int{}
+	for _, seen := range s.members {
+		for _, b := range seen.report.Blamed {
+			key := [2]string{b.Member, b.Source}
+			i, ok := at[key]
+			if !ok {
+				if len(m.Blamed) >= maxBlamed {
+					continue
+				}
+				i = len(m.Blamed)
+				at[key] = i
+				m.Blamed = append(m.Blamed, blamedStatus{Member: b.Member, Source: b.Source})
+			}
+			m.Blamed[i].tell(b)
+		}
+	}
+	slices.SortStableFunc(m.Blamed, func(a, b blamedStatus) int {
+		return cmp.Or(cmp.Compare(b.Tellers, a.Tellers), cmp.Compare(a.Member, b.Member), cmp.Compare(a.Source, b.Source))
+	})
+}
+
+func (b *blamedStatus) tell(r wire.ReportBlame) {
+	b.Why = r.Why
+	b.Tellers++
+	if r.Banned {
+		b.Banned++
+	}
+}
+
+// blameLines are for below the table.
+func (m *statusMessage) blameLines() []string {
+	var lines []string
+	for _, b := range m.Blamed[:min(len(m.Blamed), showBlamed)] {
+		name := b.Member
+		if name == "" {
+			name = "several names"
+		}
+		lines = append(lines, fmt.Sprintf("misbehaves: %s from %s: %s (%d tell, %d banned it)",
+			quoteName(name), quoteName(b.Source), quoteMessage(b.Why), b.Tellers, b.Banned))
+	}
+	if more := len(m.Blamed) - showBlamed; more > 0 {
+		lines = append(lines, fmt.Sprintf("misbehave: %d more", more))
+	}
+	return lines
+}
+
+// distrust takes what calls itself a seed at another address than those that we were told for an ordinary member: its Ledger could say
+// anything.
+func (s *survey) distrust(addrs []netip.AddrPort) {
+	for i := range s.members {
+		m := &s.members[i]
+		told := slices.ContainsFunc(addrs, func(a netip.AddrPort) bool { return a.Addr().Unmap() == m.addr.Addr().Unmap() })
+		if m.report.Role == "seed" && !told {
+			m.report.Role, m.report.State, m.report.Ledger = "get", "linger", nil
+		}
+	}
+}

@@ -11,13 +11,16 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // maxProbes bounds the pairs of names that a file system is asked about. One that folds case shows it with the first; a few more
 // because some fold only ASCII.
 const maxProbes = 64
 
-// checkFolding refuses Entries that would be one file here: a file system that folds case gives "a" what was written to "A".
+// checkFolding refuses Entries that would be one file here: a file system that folds case gives "a" what was written to "A", one that
+// composes characters takes e and an accent for é.
 // Errors wrap ErrManifest.
 func (s *Store) checkFolding() error {
 	entries := s.content.Manifest().Entries
@@ -56,7 +59,7 @@ func foldsTogether(dir *os.Root, a, b string) (same bool, err error) {
 	return false, nil
 }
 
-// foldedPairs finds Entries of one directory whose names are equal after simple Unicode case folding: at most limit pairs. A
+// foldedPairs finds Entries of one directory whose names are equal after composing (NFC) and simple case folding: at most limit pairs. A
 // table as in originals, since a map of all names would take more memory than the Entries.
 func foldedPairs(entries []Entry, limit int) (pairs [][2]int) {
 	size := 1 << bits.Len(uint(len(entries)+len(entries)/3))
@@ -65,11 +68,12 @@ func foldedPairs(entries []Entry, limit int) (pairs [][2]int) {
 	var key []byte
 	for i := range entries {
 		dir, name := path.Split(entries[i].Path)
+		name = norm.NFC.String(name) // name itself where it is composed
 		key = appendFolded(append(key[:0], dir...), name)
 		at := int(maphash.Bytes(seed, key)) & (size - 1)
 		for ; table[at] != 0; at = (at + 1) & (size - 1) {
 			otherDir, other := path.Split(entries[table[at]-1].Path)
-			if otherDir == dir && strings.EqualFold(other, name) {
+			if otherDir == dir && strings.EqualFold(norm.NFC.String(other), name) {
 				break
 			}
 		}

@@ -24,6 +24,11 @@ func TestFoldedPairs(t *testing.T) {
 		{"|Straße|STRASSE", 0}, // not by simple folding
 		{"|é|É", 1},
 		{"|İ|i", 0},
+		{"|é|e\u0301", 1}, // composed, and not
+		{"|É|e\u0301", 1},
+		{"|é/x|e\u0301/x", 0}, // in two directories, which are themselves a pair where they are Entries
+		{"|\uac00|\u1100\u1161", 1},
+		{"|ﬁ|fi", 0}, // compatibility is no equality
 	} {
 		var entries []Entry
 		for p := range strings.SplitSeq(c.paths, "|") {
@@ -59,16 +64,22 @@ func TestFoldsTogether(t *testing.T) {
 	mustBeClean(t, dir)
 }
 
-// TestNamesThatDifferInCase are two files, or refused before anything is fetched.
+// TestNamesThatDifferInCase, or in how characters are composed, are two files, or refused before anything is fetched.
 func TestNamesThatDifferInCase(t *testing.T) {
-	from := sampleOf(t, map[string][]byte{"d/A": noise(10, 1), "d/a": noise(10, 2)}, nil, nil)
+	for _, pair := range [][2]string{{"A", "a"}, {"é", "e\u0301"}} {
+		t.Run(pair[0], func(t *testing.T) { twoFilesOrRefused(t, pair[0], pair[1]) })
+	}
+}
+
+func twoFilesOrRefused(t *testing.T, a, b string) {
+	from := sampleOf(t, map[string][]byte{"d/" + a: noise(10, 1), "d/" + b: noise(10, 2)}, nil, nil)
 	dir := t.TempDir()
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer root.Close()
-	folds, err := foldsTogether(root, "A", "a")
+	folds, err := foldsTogether(root, a, b)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -122,11 +122,10 @@ func (a *app) prepare(c *cobra.Command) error {
 		if a.verbose > 1 {
 			level = slog.LevelDebug
 		}
-		w := screenWriter{a.screen}
 		if a.json {
-			a.log = slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
+			a.log = slog.New(slog.NewJSONHandler(screenWriter{a.screen, quoteJSON}, &slog.HandlerOptions{Level: level}))
 		} else {
-			a.log = slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+			a.log = slog.New(slog.NewTextHandler(screenWriter{a.screen, quoteMessage}, &slog.HandlerOptions{Level: level}))
 		}
 	}
 	return nil
@@ -184,17 +183,20 @@ func jsonLine(v any) string {
 	if err != nil {
 		panic("cmd: encode " + err.Error())
 	}
-	return string(b)
+	return quoteJSON(string(b))
 }
 
-// screenWriter puts log lines above the frame.
-type screenWriter struct{ s *screen }
+// screenWriter puts log lines above the frame, made safe by quote.
+type screenWriter struct {
+	s     *screen
+	quote func(string) string
+}
 
 func (w screenWriter) Write(p []byte) (int, error) {
 	n := len(p)
 	if n > 0 && p[n-1] == '\n' {
 		p = p[:n-1]
 	}
-	w.s.message(string(p))
+	w.s.message(w.quote(string(p)))
 	return n, nil
 }

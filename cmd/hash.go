@@ -73,10 +73,10 @@ func (a *app) hash(ctx context.Context, p string, f hashFlags) error {
 	entries := content.Manifest().Entries
 	if !content.Header().Dir {
 		e := entries[0]
-		return a.result(sumLine(e.Root.String(), p), hashMessage{"result", p, e.Root.String(), "", e.Size})
+		return a.result(a.sumLine(e.Root.String(), p), hashMessage{"result", p, e.Root.String(), "", e.Size})
 	}
 	id := content.ID().String()
-	if err := a.result(sumLine(id, p), hashMessage{"result", p, "", id, content.Header().Bytes}); err != nil || !f.list {
+	if err := a.result(a.sumLine(id, p), hashMessage{"result", p, "", id, content.Header().Bytes}); err != nil || !f.list {
 		return err
 	}
 	for _, e := range entries {
@@ -87,7 +87,7 @@ func (a *app) hash(ctx context.Context, p string, f hashFlags) error {
 		if strings.Trim(p, "/") == "" {
 			name = path.Join(p, e.Path)
 		}
-		if err := a.result(sumLine(e.Root.String(), name), hashMessage{"result", name, e.Root.String(), "", e.Size}); err != nil {
+		if err := a.result(a.sumLine(e.Root.String(), name), hashMessage{"result", name, e.Root.String(), "", e.Size}); err != nil {
 			return err
 		}
 	}

@@ -60,11 +60,7 @@ func (a *app) list(m *blocks.Manifest, f lsFlags) error {
 	case a.json:
 		form = jsonEntry
 	case f.b3sum:
-		form = sumEntry
-		if term.IsTerminal(int(a.stdout.file.Fd())) {
-			// There only a person reads it.
-			form = func(name string, e *blocks.Entry) string { return quoteMessage(sumEntry(name, e)) }
-		}
+		form = func(name string, e *blocks.Entry) string { return a.sumLine(e.Root.String(), name) }
 	case f.long:
 		form = longEntry(m)
 	}
@@ -100,8 +96,14 @@ func plainEntry(name string, e *blocks.Entry) string {
 	return quoteName(name)
 }
 
-// sumEntry is the line of b3sum.
-func sumEntry(name string, e *blocks.Entry) string { return sumLine(e.Root.String(), name) }
+// sumLine is the line of b3sum, as it is where a program reads it, quoted on a terminal.
+func (a *app) sumLine(hex, path string) string {
+	line := sumLine(hex, path)
+	if term.IsTerminal(int(a.stdout.file.Fd())) {
+		return quoteMessage(line)
+	}
+	return line
+}
 
 // longEntry is mode, size, time and path, and of a link where it leads. Sizes are aligned to the longest.
 func longEntry(m *blocks.Manifest) func(string, *blocks.Entry) string {

@@ -104,6 +104,36 @@ func TestDisplaysOnATerminal(t *testing.T) {
 	}
 }
 
+// What a terminal gets of a name is never more than its letters: in the bar, in results, in what b3sum would print.
+func TestUglyNameOnATerminal(t *testing.T) {
+	tty, shown := openTerminal(t, 200)
+	a, _, _ := newTestApp(t)
+	a.stderr.file, a.stdout.file = tty, tty
+	a.term = detectTerminal(tty, func(string) (string, bool) { return "xterm", true })
+	a.screen.size = a.term.size
+	const ugly = "n\x1b]0;owned\x07\u009b31m\u202e"
+	pulled := make(chan struct{}, 100)
+	p := a.startProgress("get", func() progressSnapshot {
+		pulled <- struct{}{}
+		return progressSnapshot{Stage: stageTransfer, Name: ugly, Done: 42, Total: 100, Peers: 1}
+	})
+	<-pulled
+	<-pulled
+	p.stop("finished")
+	if err := a.result(a.sumLine("00", ugly), nil); err != nil {
+		t.Error(err)
+	}
+	text := shown()
+	for _, raw := range []string{"\x1b]0", "\x07", "\u009b", "\u202e"} {
+		if strings.Contains(text, raw) {
+			t.Errorf("%q got through: %q", raw, text)
+		}
+	}
+	if !strings.Contains(text, `owned\a`) || !strings.Contains(text, `00  n\x1b]0;owned`) {
+		t.Errorf("the name isn't shown: %q", text)
+	}
+}
+
 func TestTerminalSize(t *testing.T) {
 	tty, shown := openTerminal(t, 33)
 	term := detectTerminal(tty, func(string) (string, bool) { return "vt100", true })

@@ -1,9 +1,11 @@
 package cmd
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -50,6 +52,25 @@ func quoteMessage(s string) string {
 			b.WriteString(q[1 : len(q)-1])
 		}
 		i += n
+	}
+	return b.String()
+}
+
+// quoteJSON makes JSON safe to be shown: what can't be printed stands there as \uXXXX. encoding/json leaves DEL, the C1 controls and what
+// turns the direction of text as they are. Outside of strings JSON has nothing of the kind.
+func quoteJSON(s string) string {
+	if printable(s) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if r == ' ' || unicode.IsPrint(r) {
+			b.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.AppendRune(nil, r) {
+			fmt.Fprintf(&b, `\u%04x`, unit)
+		}
 	}
 	return b.String()
 }

@@ -23,6 +23,17 @@ func TestQuoteMessage(t *testing.T) {
 	}
 }
 
+func TestQuoteJSON(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"a":"b c é"}`: `{"a":"b c é"}`, "{\"a\":\"\x7f\u009b\u202e\"}": `{"a":"\u007f\u009b\u202e"}`, "\U000e0001": `\udb40\udc01`,
+	} {
+		got := quoteJSON(text)
+		if got != want {
+			t.Errorf("quoteJSON(%q) = %s, want %s", text, got, want)
+		}
+	}
+}
+
 func TestSumLine(t *testing.T) {
 	for path, want := range map[string]string{
 		"a b": "00  a b", "a\\b": `\00  a\\b`, "a\nb\r": `\00  a\nb\r`, "x\xff": "00  x\uFFFD", "\t": "00  \t",

@@ -59,6 +59,7 @@ func (s *Swarm) enter(ss *session) (byte, error) {
 	}
 	s.nextPeer++
 	ss.id = s.nextPeer
+	ss.fed = s.feeder(ss.member)
 	s.sessions[ss.id], s.byMember[ss.member] = ss, ss
 	return 0, nil
 }

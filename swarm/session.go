@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"p2pcp/blocks"
@@ -61,6 +62,8 @@ type session struct {
 	live  bool             // PeerUp has been stepped
 	told  *blocks.Bitfield // what our HELLO said we have; nil once live
 	known map[string]bool  // members this peer was told of
+
+	fed *atomic.Uint64 // bytes that the member has sent, in this session and before
 
 	in  incoming // the reader's
 	out outgoing // the writer's

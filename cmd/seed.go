@@ -194,6 +194,7 @@ func (s *seedRun) serve() error {
 	if a.detached() == nil {
 		shown.stop()
 	}
+	s.tellCourse()
 	if err = s.verdict(err); launched != nil {
 		return s.launchVerdict(err)
 	}

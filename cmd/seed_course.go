@@ -83,3 +83,28 @@ func (c *course) account() ([]wire.Trace, []wire.Sample) {
 	}
 	return traces, append([]wire.Sample(nil), c.samples...)
 }
+
+// tellCourse gives the account at a seed's end: to --report's file, and with --json to stdout.
+func (s *seedRun) tellCourse() {
+	a := s.app
+	if s.flags.report == "" && (!a.json || a.detached() != nil) {
+		return
+	}
+	n, now := s.member.swarm.Stats(), time.Now()
+	s.course.look(now, n, s.ledger.Counts(), true)
+	r := wire.Report{
+		Host: hostName(), Role: "seed", State: "seeding", Sent: n.Sent, Ledger: s.ledgerRows(),
+		Age: uint64(max(0, now.Sub(s.course.begun).Milliseconds())),
+	}
+	r.Traces, r.History = s.course.account()
+	self := survey{members: []sighting{{member: s.member.cfg.swarm.Core.Self, report: r}}, content: s.source.Content(), partial: true}
+	m := accountOf(mergeSurvey(s.ticket.ID, self), self)
+	if a.json && a.detached() == nil {
+		_ = a.result("", m) // a failure sticks in the stream
+	}
+	if s.flags.report != "" {
+		if err := a.writeReport(s.flags.report, m); err != nil {
+			a.warn("%v", err)
+		}
+	}
+}

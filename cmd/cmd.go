@@ -90,6 +90,7 @@ func addCommands(root *cobra.Command, a *app) {
 	add(groupTransfer, []string{"receive", "recv", "fetch", "download"}, newGetCmd(a))
 	add(groupTransfer, []string{"await", "verdict"}, newWaitCmd(a))
 	add(groupSwarm, []string{"top", "watch"}, newStatusCmd(a))
+	add(groupSwarm, []string{"html"}, newReportCmd(a))
 	add(groupSwarm, []string{"list"}, newLsCmd(a))
 	add(groupSwarm, []string{"check"}, newVerifyCmd(a))
 	add(groupSwarm, []string{"test", "probe"}, newPingCmd(a))

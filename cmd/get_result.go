@@ -116,6 +116,16 @@ func (g *getRun) tell(state wire.ResultState, why error, patience time.Duration)
 		State: state, Bytes: g.member.swarm.Stats().Received, Millis: uint64(time.Since(g.begun).Milliseconds()),
 		Member: g.member.cfg.swarm.Core.Self, Host: clip(hostName(), wire.MaxHost), Target: clip(target, wire.MaxTarget),
 	}
+	if state != wire.Begun {
+		r.Steps, r.From = g.member.swarm.Stats().Steps, g.member.swarm.Sources()
+	}
+	if state == wire.Changed {
+		for k := range r.Steps {
+			if r.Steps[k] == 0 { // the last, since the last Stats
+				r.Steps[k] = uint32(max(1, min(r.Millis, 1<<32-1)))
+			}
+		}
+	}
 	if why != nil {
 		e := classify(why)
 		r.Code, r.Reason = uint8(e.code), clip(quoteMessage(e.Error()), wire.MaxReason)

@@ -70,6 +70,7 @@ type seedRun struct {
 
 	oneCopy uint64 // bytes that one receiver fetches
 	rates   rowRates
+	course  *course
 	away    absences // wait's
 
 	mu     sync.Mutex
@@ -112,7 +113,7 @@ func (s *seedRun) open() error {
 		return err
 	}
 	s.oneCopy = contentCopy(s.source.Content())
-	s.ledger, s.away = seed.NewLedger(), absences{}
+	s.ledger, s.away, s.course = seed.NewLedger(), absences{}, newCourse(time.Now())
 	if s.flags.nat {
 		s.ledger.ShareAddresses()
 	}
@@ -167,7 +168,7 @@ func (s *seedRun) bind(bound *port.Port, secret []byte) {
 		swarm: swarm.Config{
 			Core:    swarm.CoreConfig{Have: c.Layout().Wanted(), Zone: wire.ZoneOf(s.flags.zone), RandSeed: randSeed()},
 			Content: c, Source: s.source, Recheck: s.source.Recheck, Up: up,
-			OnResult: s.onResult, OnReject: s.onReject, Ledger: s.ledgerRows,
+			OnResult: s.onResult, OnReject: s.onReject, Ledger: s.ledgerRows, Account: s.course.account,
 		},
 	}
 	if len(s.ticket.Addrs) > 0 {
@@ -209,6 +210,7 @@ func (s *seedRun) serve() error {
 	if a.detached() == nil {
 		shown.stop()
 	}
+	s.tellCourse()
 	if err = s.verdict(err); launched != nil {
 		return s.launchVerdict(err)
 	}
@@ -268,6 +270,9 @@ func (s *seedRun) onResult(from netip.Addr, r wire.Result) bool {
 		State: seed.State(r.State), Code: r.Code, Member: r.Member, Host: r.Host, Target: r.Target, Reason: r.Reason,
 		Bytes: r.Bytes, Millis: r.Millis,
 	})
+	if ok {
+		s.course.told(time.Now(), r)
+	}
 	if ok && r.State == wire.Begun {
 		s.rates.begin(r.Member, time.Now())
 	}

@@ -55,6 +55,7 @@ func (s *seedRun) wait(running, launched <-chan error, stop context.CancelCauseF
 			n := s.member.swarm.Stats()
 			s.rates.update(now, n, s.oneCopy)
 			s.noteLost(now, n)
+			s.course.look(now, n, s.ledger.Counts(), false)
 			s.noteChanged()
 			if over() {
 				stop(errGoal)

@@ -32,6 +32,7 @@ type seedFlags struct {
 	blockSize  uint32   // 0: as seed chooses
 	zone       string
 	run        string // command of a launcher; empty: none
+	report     string // file for the account at the end; empty: none
 }
 
 // register defines the flags.
@@ -45,6 +46,7 @@ func (f *seedFlags) register(c *cobra.Command) {
 	fs.BoolVar(&f.nat, "nat", false, "count hosts by name for --expect, not by address")
 	fs.Var(newDurationValue(&f.forTime), "for", "end after this time")
 	fs.Var(newDurationValue(&f.untilIdle), "until-idle", "end after this time without a request")
+	fs.StringVar(&f.report, "report", "", "at the end write a page of it all to `FILE`; see 'report'")
 	fs.StringVar(&f.ticketFile, "ticket-file", "", "keep ticket, key and port in `FILE` (0600)")
 	fs.StringVar(&f.keyFile, "key-file", "", "take the key from `FILE`, not from the ticket")
 	fs.BoolVar(&f.encrypt, "encrypt", false, "send the content by TLS; the ticket says so")
@@ -55,6 +57,7 @@ func (f *seedFlags) register(c *cobra.Command) {
 	fs.Uint32Var(&f.blockSize, "block-size", 0, "bytes of a block, a power of two (for measurements)")
 	_ = fs.MarkHidden("block-size") // it is there
 	fs.StringVar(&f.zone, "zone", "", zoneHelp)
+	markFile(c, "report")
 	markFile(c, "ticket-file")
 	markFile(c, "key-file")
 }

@@ -49,25 +49,32 @@ type survey struct {
 type crawler struct {
 	look    func(ctx context.Context, addr netip.AddrPort) (sighting, error)
 	content *contentOnce
+	account bool // asks for the course of the transfer too
 	seeds   bool // asks of those who are named only the seeds
 }
 
 // newCrawler makes one that asks as an observer.
 func newCrawler(o *observed) *crawler {
 	d, name, once := dialer{o.secrets}, memberName(), &contentOnce{}
-	return &crawler{content: once, look: func(ctx context.Context, addr netip.AddrPort) (sighting, error) {
+	c := &crawler{content: once}
+	c.look = func(ctx context.Context, addr netip.AddrPort) (sighting, error) {
 		seen, err := swarm.Observe(ctx, d, addr, o.ticket.ID, name)
 		if err != nil {
 			return sighting{}, err
 		}
 		defer seen.Close()
-		r, err := seen.Report()
+		ask := seen.Report
+		if c.account {
+			ask = seen.Account
+		}
+		r, err := ask()
 		if err != nil {
 			return sighting{}, err
 		}
 		once.fetch(seen)
 		return sighting{addr: addr, member: seen.Member(), report: r}, nil
-	}}
+	}
+	return c
 }
 
 // contentOnce fetches the Manifest from the first member that has it, if it is small. Safe for concurrent use.

@@ -103,7 +103,7 @@ func (res *attacked) catch(a *hostile.Attack, all []*node) bool {
 	res.blame = nil
 	named, banned := a.Blame == "", !a.Bans
 	for _, p := range all {
-		for _, b := range p.report().Blamed {
+		for _, b := range p.report(0).Blamed {
 			res.blame = append(res.blame, b)
 			named = named || strings.Contains(b.Why, a.Blame)
 			banned = banned || b.Banned

@@ -145,6 +145,7 @@ func (ss *session) readSome(br *bufio.Reader, n uint32) error {
 		return fmt.Errorf("read: %w", err)
 	}
 	ss.s.count.received(ss.seed, n)
+	ss.fed.Add(uint64(n))
 	in.got += n
 	if in.discard {
 		return ss.junk(n)

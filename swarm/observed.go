@@ -95,7 +95,11 @@ func (o *onlooker) reply(t wire.Type, p []byte) ([]byte, error) {
 		}
 		return s.nodesFor(m).Append(nil), nil
 	case wire.TStatus:
-		return s.report().Append(nil), nil
+		flags, err := wire.ParseStatus(p)
+		if err != nil {
+			return nil, err
+		}
+		return s.report(flags).Append(nil), nil
 	case wire.TResult:
 		r, err := wire.ParseResult(p)
 		if err != nil {

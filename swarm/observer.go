@@ -177,9 +177,14 @@ func (o *Observer) await(t wire.Type) ([]byte, error) {
 }
 
 // Report asks for the other side's view.
-func (o *Observer) Report() (wire.Report, error) {
+func (o *Observer) Report() (wire.Report, error) { return o.report(0) }
+
+// Account is Report with the course of the transfer so far.
+func (o *Observer) Account() (wire.Report, error) { return o.report(wire.WithAccount) }
+
+func (o *Observer) report(flags byte) (wire.Report, error) {
 	o.bound()
-	if _, err := o.conn.Write(wire.AppendEmpty(nil, wire.TStatus)); err != nil {
+	if _, err := o.conn.Write(wire.AppendStatus(nil, flags)); err != nil {
 		return wire.Report{}, fmt.Errorf("ask: %w", err)
 	}
 	p, err := o.await(wire.TReport)

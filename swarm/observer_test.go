@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"reflect"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -46,6 +47,7 @@ func TestObserver(t *testing.T) {
 			asSeed(c)
 			c.OnResult = b.take
 			c.Ledger = func() []wire.LedgerRow { return []wire.LedgerRow{{Member: "somebody"}} }
+			c.Account = func() ([]wire.Trace, []wire.Sample) { return make([]wire.Trace, 1), make([]wire.Sample, 1) }
 		}).start()
 		get := newNode(t, n, g, 1, func(c *Config) { knows(0)(c); c.Core.Linger.Idle = time.Minute }).start()
 		time.Sleep(2 * time.Second)
@@ -62,6 +64,11 @@ func TestObserver(t *testing.T) {
 			if err != nil || r.Member != o.Member() || r.Sessions != 1 || len(r.Members) != 1 || r.Bytes != r.BytesHave {
 				t.Errorf("%+v, %v", r, err)
 			}
+			a, err := o.Account()
+			if own := p == get; err != nil || (len(a.Traces) == 1 && len(a.History) == 1) == own || (len(a.Steps) == wire.Steps) != own ||
+				(len(a.From) == 1 && a.From[0].Bytes == a.Received && a.From[0].Member == r.Members[0].Member) != own || a.Age < 1900 || a.Idle != 0 {
+				t.Errorf("%+v, %v", a.Account, err)
+			}
 			if o.Seed() != (p == seed) || len(o.Peers()) != 1 || (len(r.Ledger) == 1) != (p == seed) {
 				t.Errorf("seed %v, %d peers, %d ledger rows", o.Seed(), len(o.Peers()), len(r.Ledger))
 			}
@@ -73,7 +80,7 @@ func TestObserver(t *testing.T) {
 				t.Errorf("an observer is in %d sessions", k)
 			}
 		}
-		if b.count() != 1 || b.rows[0] != someResult || b.from[0] != addrOfHost(9).Addr() {
+		if b.count() != 1 || !reflect.DeepEqual(b.rows[0], someResult) || b.from[0] != addrOfHost(9).Addr() {
 			t.Errorf("the ledger has %+v from %v", b.rows, b.from)
 		}
 		_, _ = get.end(), seed.end()

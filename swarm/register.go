@@ -71,6 +71,7 @@ func (s *Swarm) enter(ss *session) (byte, error) {
 	}
 	s.nextPeer++
 	ss.id, ss.ration = s.nextPeer, s.rationOf(sourceOf(ss.source))
+	ss.fed = s.feeder(ss.member)
 	s.sessions[ss.id] = ss
 	if old := s.byMember[ss.member]; old == nil || !old.stands() || !s.vouched(old.source) {
 		s.byMember[ss.member] = ss

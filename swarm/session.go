@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"p2pcp/blocks"
@@ -63,6 +64,8 @@ type session struct {
 	live  bool             // PeerUp has been stepped
 	told  *blocks.Bitfield // what our HELLO said we have; nil once live
 	known map[string]bool  // members this peer was told of
+
+	fed *atomic.Uint64 // bytes that the member has sent, in this session and before
 
 	in  incoming // the reader's
 	out outgoing // the writer's

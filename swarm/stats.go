@@ -28,7 +28,9 @@ type Snapshot struct {
 	Bad                      uint64 // Blocks that didn't verify
 	DownRate, UpRate         uint64 // bytes a second, smoothed over a second or so
 	At                       time.Time
-	baseIn, baseOut          uint64 // counters at At
+	Moved                    time.Time          // when content came last; before that, of the start
+	Steps                    [wire.Steps]uint32 // ms since the start until k/16 of the Blocks were held; 0: not yet
+	baseIn, baseOut          uint64             // counters at At
 }
 
 // Stats is the newest Snapshot, at most 50 ms old; its counters are of this moment.
@@ -49,6 +51,11 @@ func (s *Swarm) publish() {
 		At: time.Now(),
 	}
 	n.baseIn, n.baseOut = n.Received, n.Sent
+	n.Moved, n.Steps = last.Moved, last.Steps
+	if n.Received != last.baseIn || n.Moved.IsZero() {
+		n.Moved = n.At
+	}
+	n.step(n.At.Sub(s.start))
 	if dt := n.At.Sub(last.At).Seconds(); dt > 0 && !last.At.IsZero() {
 		w := min(dt/1.5, 1)
 		n.DownRate = smooth(last.DownRate, float64(n.Received-last.baseIn)/dt, w)
@@ -61,8 +68,8 @@ func smooth(old uint64, now, w float64) uint64 {
 	return uint64(float64(old)*(1-w) + now*w)
 }
 
-// report is our REPORT.
-func (s *Swarm) report() wire.Report {
+// report is our REPORT, with what flags ask for.
+func (s *Swarm) report(flags byte) wire.Report {
 	n := s.Stats()
 	r := wire.Report{
 		Member: s.cfg.Core.Self, Host: s.cfg.Host, Role: "get", State: n.stage(),
@@ -88,5 +95,6 @@ func (s *Swarm) report() wire.Report {
 	if s.cfg.Ledger != nil {
 		r.Ledger = s.cfg.Ledger()
 	}
+	s.account(&r, &n, flags)
 	return r
 }

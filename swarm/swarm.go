@@ -68,6 +68,7 @@ type Config struct {
 	// Recheck reads and hashes one of a seed's Blocks that someone refused; nil: by Source and Content alone.
 	Recheck func(i blocks.Index) error
 	Ledger  func() []wire.LedgerRow
+	Account func() ([]wire.Trace, []wire.Sample) // a seed's, for a REPORT that is to have them; nil: nothing
 	Host    string
 	Log     *slog.Logger
 }
@@ -128,6 +129,7 @@ type Swarm struct {
 	bans     map[netip.Addr]int // names of a source that are banned
 	blamed   map[suspect]*misdeeds
 	rations  map[netip.Addr]*ration
+	fed      map[string]*atomic.Uint64 // bytes of content, by who sent them
 	nextPeer PeerID
 	result   *wire.Result               // repeated to every seed that appears
 	waiting  []net.Conn                 // accepted before Run
@@ -172,6 +174,7 @@ func New(cfg Config) *Swarm {
 		bans:      map[netip.Addr]int{},
 		blamed:    map[suspect]*misdeeds{},
 		rations:   map[netip.Addr]*ration{},
+		fed:       map[string]*atomic.Uint64{},
 		contacts:  map[netip.AddrPort]contact{},
 	}
 	if cfg.Content != nil {

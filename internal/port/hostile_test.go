@@ -161,7 +161,7 @@ func TestThousandHalfOpenKeepNobodyOut(t *testing.T) {
 	honest := from(t, "127.0.0.2", p.Addr())
 	ctx, cancel := context.WithTimeout(t.Context(), handshakeTime)
 	defer cancel()
-	if err := shake(ctx, honest, &s, Session); err != nil {
+	if _, err := shake(ctx, honest, &s, Session); err != nil {
 		t.Errorf("an honest dialer is kept out: %v", err)
 	}
 	if used := heap() - before; used > 16<<20 {

@@ -73,7 +73,7 @@ var forms = [...]struct {
 	TNodes:    {"NODES", 18, 18 + blocks.MaxNodes*cvSize},
 	TResult:   {"RESULT", resultMin, 16 << 10},
 	TAck:      {"ACK", 1, 1},
-	TStatus:   {"STATUS", 0, 0},
+	TStatus:   {"STATUS", 0, 1},
 	TReport:   {"REPORT", 2, 4 << 20},
 	TPing:     {"PING", 0, 0},
 	TBye:      {"BYE", 1, 1},

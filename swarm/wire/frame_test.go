@@ -16,7 +16,7 @@ func TestParseHeadLimits(t *testing.T) {
 	limits := map[Type]uint32{ // the table of PROTOCOL.md 4
 		THello: 4 << 20, THave: 64 << 10, TWithdraw: 4, TAsk: 12, TAny: 1, TGrant: 4, TRefuse: 9, TOffer: 0, TCancel: 8,
 		TBlock: 13 + 64*32, TData: 8 + 256<<10, TReject: 4, TPeers: 64 << 10, TTree: 17, TNodes: 18 + 2048*32,
-		TResult: 16 << 10, TAck: 1, TStatus: 0, TReport: 4 << 20, TPing: 0, TBye: 1,
+		TResult: 16 << 10, TAck: 1, TStatus: 1, TReport: 4 << 20, TPing: 0, TBye: 1,
 	}
 	for v := range 256 {
 		typ := Type(v)

@@ -40,7 +40,7 @@ func FuzzHello(f *testing.F) { fuzzTypes(f, THello) }
 func FuzzHave(f *testing.F)  { fuzzTypes(f, THave) }
 func FuzzPeers(f *testing.F) { fuzzTypes(f, TPeers) }
 func FuzzRequest(f *testing.F) {
-	fuzzTypes(f, TAsk, TRefuse, TCancel, TWithdraw, TGrant, TReject, TAny, TAck, TBye)
+	fuzzTypes(f, TAsk, TRefuse, TCancel, TWithdraw, TGrant, TReject, TAny, TAck, TBye, TStatus)
 }
 func FuzzBlock(f *testing.F)  { fuzzTypes(f, TBlock, TData) }
 func FuzzNodes(f *testing.F)  { fuzzTypes(f, TTree, TNodes) }

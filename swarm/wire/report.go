@@ -33,6 +33,9 @@ type Report struct {
 	Members      []ReportMember `json:"members,omitempty"`
 	Ledger       []LedgerRow    `json:"ledger,omitempty"` // of a seed
 	Blamed       []ReportBlame  `json:"blamed,omitempty"` // whom the reporting one caught
+	Age          uint64         `json:"age_ms,omitempty"`
+	Idle         uint64         `json:"idle_ms,omitempty"` // since content last came, while some is missing
+	Account
 }
 
 // ReportBlame is a member that broke the rules, as the reporting one says.
@@ -80,14 +83,16 @@ func (m Report) Append(b []byte) []byte {
 		*s = clip(*s, limit)
 		return true
 	})
+	m.Account.cut()
 	room := int(forms[TReport].max)
 	p := mustJSON(m)
 	if len(p) > room || len(m.Members) > MaxRows || len(m.Ledger) > MaxRows {
 		whole := m
-		m.Members, m.Ledger = nil, nil
-		room -= len(mustJSON(m)) + len(`,"members":[],"ledger":[]`)
+		m.Members, m.Ledger, m.Traces = nil, nil, nil
+		room -= len(mustJSON(m)) + len(`,"members":[],"ledger":[],"traces":[]`)
 		m.Ledger, room = fitRows(whole.Ledger, room)
-		m.Members, _ = fitRows(whole.Members, room)
+		m.Members, room = fitRows(whole.Members, room)
+		m.Traces, _ = fitRows(whole.Traces, room)
 		p = mustJSON(m)
 	}
 	b, mark := begin(b, TReport)
@@ -95,7 +100,7 @@ func (m Report) Append(b []byte) []byte {
 }
 
 // fitRows gives the rows that fit into room bytes of JSON, and what room they leave.
-func fitRows[T ReportMember | LedgerRow](rows []T, room int) (fit []T, left int) {
+func fitRows[T ReportMember | LedgerRow | Trace](rows []T, room int) (fit []T, left int) {
 	for k := range min(len(rows), MaxRows) {
 		size := len(mustJSON(rows[k])) + 1
 		if size > room {
@@ -121,6 +126,7 @@ func (m *Report) clip(each func(s *string, limit int) bool) bool {
 	m.Members = append([]ReportMember(nil), m.Members...)
 	m.Ledger = append([]LedgerRow(nil), m.Ledger...)
 	m.Blamed = append([]ReportBlame(nil), m.Blamed[:min(len(m.Blamed), MaxBlamed)]...)
+	m.Account = m.Account.clone()
 	ok := each(&m.Member, MaxMember) && each(&m.Host, MaxHost) && each(&m.Role, maxWord) && each(&m.State, maxWord)
 	for k := 0; ok && k < len(m.Members); k++ {
 		r := &m.Members[k]
@@ -135,7 +141,7 @@ func (m *Report) clip(each func(s *string, limit int) bool) bool {
 		ok = each(&r.Member, MaxMember) && each(&r.Host, MaxHost) && each(&r.Source, maxAddr) &&
 			each(&r.Target, MaxTarget) && each(&r.State, maxWord) && each(&r.Reason, MaxReason)
 	}
-	return ok
+	return ok && m.Account.clip(each)
 }
 
 // ParseReport reads a REPORT's payload. Unknown members are ignored; texts beyond their limits, negative numbers and more
@@ -150,12 +156,13 @@ func ParseReport(p []byte) (Report, error) {
 		Members rows[ReportMember] `json:"members"`
 		Ledger  rows[LedgerRow]    `json:"ledger"`
 		Blamed  rows[ReportBlame]  `json:"blamed"`
+		Traces  rows[Trace]        `json:"traces"`
 	}
 	if err := json.Unmarshal(p, &m); err != nil {
 		return Report{}, fmt.Errorf("%w: REPORT: %w", ErrProtocol, err)
 	}
 	r := Report(m.plain)
-	r.Members, r.Ledger, r.Blamed = m.Members, m.Ledger, m.Blamed
+	r.Members, r.Ledger, r.Blamed, r.Traces = m.Members, m.Ledger, m.Blamed, m.Traces
 	if err := r.check(); err != nil {
 		return Report{}, fmt.Errorf("%w: REPORT: %w", ErrProtocol, err)
 	}
@@ -178,33 +185,38 @@ func (m *Report) check() error {
 			return fmt.Errorf("exit code %d", r.Code)
 		}
 	}
-	return nil
+	return m.Account.check()
 }
 
 // rows is a list that refuses to grow beyond MaxRows.
-type rows[T ReportMember | LedgerRow | ReportBlame] []T
+type rows[T ReportMember | LedgerRow | ReportBlame | Trace] []T
 
 // UnmarshalJSON reads the list one row at a time.
-func (r *rows[T]) UnmarshalJSON(p []byte) error {
-	*r = nil
+func (r *rows[T]) UnmarshalJSON(p []byte) (err error) {
+	*r, err = readRows[T](p, MaxRows)
+	return err
+}
+
+// readRows reads a list of at most so many rows, one at a time.
+func readRows[T any](p []byte, most int) (list []T, err error) {
 	d := json.NewDecoder(bytes.NewReader(p))
 	switch t, err := d.Token(); {
 	case err != nil:
-		return err
+		return nil, err
 	case t == nil:
-		return nil
+		return nil, nil
 	case t != json.Delim('['):
-		return errors.New("rows are no list")
+		return nil, errors.New("rows are no list")
 	}
 	for d.More() {
-		if len(*r) == MaxRows {
-			return fmt.Errorf("more than %d rows", MaxRows)
+		if len(list) == most {
+			return nil, fmt.Errorf("more than %d rows", most)
 		}
 		var row T
 		if err := d.Decode(&row); err != nil {
-			return err
+			return nil, err
 		}
-		*r = append(*r, row)
+		list = append(list, row)
 	}
-	return nil
+	return list, nil
 }

@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -18,7 +19,7 @@ func TestResultMendsTexts(t *testing.T) {
 	}
 	want := m
 	want.Host, want.Target, want.Reason = m.Host[:255], "a\uFFFDb", strings.Repeat("é", 512)
-	if got != want {
+	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 	odd := m
@@ -35,6 +36,9 @@ func TestResultRefuses(t *testing.T) {
 		"state 5":         append([]byte{5}, good[1:]...),
 		"member empty":    append(append(bytes.Clone(good[:18]), 0, 0), good[21:]...),
 		"member a space":  bytes.Replace(good, []byte{0, 1, 'm'}, []byte{0, 1, ' '}, 1),
+		"falling steps":   append(append(bytes.Clone(good[:len(good)-65]), 0, 0, 0, 2, 0, 0, 0, 1), good[len(good)-57:]...),
+		"33 sources":      append(bytes.Clone(good[:len(good)-1]), append([]byte{33}, bytes.Repeat([]byte{0, 1, 'm', 0, 0, 0, 0, 0, 0, 0, 1}, 33)...)...),
+		"a nameless one":  append(bytes.Clone(good[:len(good)-1]), 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1),
 		"target no UTF-8": bytes.Replace(good, []byte{0, 1, 't'}, []byte{0, 1, 0xff}, 1),
 		"host too long":   bytes.Replace(good, []byte{0, 1, 'h'}, append([]byte{1, 0}, strings.Repeat("h", 256)...), 1),
 	} {
@@ -65,6 +69,18 @@ func TestReportIsCutToItsFrame(t *testing.T) {
 	if len(m.Ledger) != 400 || len(m.Ledger[0].Reason) != 2000 {
 		t.Error("the caller's Report was changed")
 	}
+	m.Account = Account{Traces: make([]Trace, MaxTraces+1), History: make([]Sample, MaxHistory+1), From: make([]Source, MaxSources+1)}
+	for k := range m.Traces {
+		m.Traces[k] = Trace{Member: "m", Start: uint64(k), From: []Source{{Member: strings.Repeat("m", 80), Bytes: 1 << 60}, {Member: "n"}}}
+	}
+	for _, r := range []Report{m, {Account: m.Account}} {
+		frame = r.Append(nil)
+		got, err = ParseReport(frame[HeadSize:])
+		full := len(r.Ledger) == 0
+		if err != nil || len(got.History) != MaxHistory || len(got.From) != MaxSources || (len(got.Traces) == MaxTraces) != full {
+			t.Errorf("%v, %d traces", err, len(got.Traces))
+		}
+	}
 	many := Report{Members: make([]ReportMember, MaxRows+1)}
 	if got, err = ParseReport(many.Append(nil)[HeadSize:]); err != nil || len(got.Members) != MaxRows {
 		t.Errorf("%d members, %v", len(got.Members), err)
@@ -84,6 +100,14 @@ func TestReportRefuses(t *testing.T) {
 		"negative blocks":   `{"blocks":-1}`,
 		"code 256":          `{"ledger":[{"code":256}]}`,
 		"rows are no list":  `{"members":{"a":1}}`,
+		"falling steps":     `{"steps":[2,1]}`,
+		"a step after none": `{"traces":[{"steps":[1,0,2]}]}`,
+		"many steps":        `{"steps":[1` + strings.Repeat(",1", Steps) + `]}`,
+		"many sources":      `{"traces":[{"from":[{}` + strings.Repeat(",{}", MaxSources) + `]}]}`,
+		"long source":       `{"from":[{"member":"` + strings.Repeat("m", 81) + `"}]}`,
+		"many traces":       `{"traces":[{}` + strings.Repeat(",{}", MaxTraces) + `]}`,
+		"many samples":      `{"history":[{}` + strings.Repeat(",{}", MaxHistory) + `]}`,
+		"negative sample":   `{"history":[{"done":-1}]}`,
 		"too many rows":     `{"members":[{}` + strings.Repeat(",{}", MaxRows) + `]}`,
 		"deep":              strings.Repeat(`{"x":`, 20000) + `1` + strings.Repeat(`}`, 20000),
 	} {

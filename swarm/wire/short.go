@@ -53,5 +53,5 @@ func ParseByte(p []byte) (byte, error) {
 	return p[0], nil
 }
 
-// AppendEmpty appends OFFER, STATUS or PING, whose payload is empty.
+// AppendEmpty appends OFFER, PING or a plain STATUS, whose payload is empty.
 func AppendEmpty(b []byte, t Type) []byte { return AppendHead(b, t, 0) }

@@ -64,6 +64,9 @@ func encode(m any) []byte {
 		case TAny, TAck, TBye:
 			return AppendByte(nil, m.Type, byte(m.Value))
 		}
+		if m.Type == TStatus {
+			return AppendStatus(nil, byte(m.Value))
+		}
 		return AppendEmpty(nil, m.Type)
 	}
 	panic("no message")
@@ -82,6 +85,9 @@ func decode(t Type, p []byte) (any, error) {
 		return single{Type: t, Value: uint32(i)}, err
 	case TAsk:
 		return ParseRequest(p)
+	case TStatus:
+		v, err := ParseStatus(p)
+		return single{Type: t, Value: uint32(v)}, err
 	case TAny, TAck, TBye:
 		v, err := ParseByte(p)
 		return single{Type: t, Value: uint32(v)}, err
@@ -161,9 +167,11 @@ func messages(t testing.TB) map[string]any {
 		"RESULT": Result{
 			State: Failed, Code: 6, Bytes: 123456789012, Millis: 61000, Member: "n1-00c0ffee", Host: "n1.example",
 			Target: "/scratch/modèle", Reason: "a block has no holder left",
+			Steps: [Steps]uint32{20, 20, 61000}, From: []Source{{Member: "n2-89abcdef", Bytes: 65536}, {Member: "seed-01234567", Bytes: 1}},
 		},
-		"ACK":    single{Type: TAck, Value: AckTaken},
-		"STATUS": single{Type: TStatus},
+		"ACK":            single{Type: TAck, Value: AckTaken},
+		"STATUS":         single{Type: TStatus},
+		"STATUS/account": single{Type: TStatus, Value: WithAccount},
 		"REPORT": Report{
 			Member: "seed-01234567", Host: "seed.example", Role: "seed", State: "seeding", Blocks: 19, BlocksHave: 19,
 			Bytes: 1234567, BytesHave: 1234567, UpRate: 25000000, Sent: 1300000, Sessions: 2, RarestCopies: 2, RarestBlock: 7,
@@ -172,6 +180,15 @@ func messages(t testing.TB) map[string]any {
 				Member: "n1-00c0ffee", Host: "n1.example", Source: "192.0.2.11", Target: "/scratch/model", State: "failed",
 				Code: 6, Reason: "a block has no holder left", Bytes: 65536, Millis: 61000,
 			}},
+			Age: 70000,
+			Account: Account{
+				Traces:  []Trace{{Member: "n1-00c0ffee", Start: 5000, Steps: []uint32{20, 20, 61000}, From: []Source{{Member: "n2-89abcdef", Bytes: 65536}}}},
+				History: []Sample{{Millis: 5000, Sent: 65536, Known: 2, Done: 1, Ended: 1, Copies: 2}},
+			},
+		},
+		"REPORT/get": Report{
+			Member: "n2-89abcdef", Host: "n2", Role: "get", State: "getting", Age: 900, Idle: 20,
+			Account: Account{Steps: []uint32{1, 500}, From: []Source{{Member: "seed-01234567", Bytes: 70000}}},
 		},
 		"PING": single{Type: TPing},
 		"BYE":  single{Type: TBye, Value: ByeDuplicate},

@@ -5,8 +5,11 @@ umask 077
 t= p= place= dest= z=raw why=place
 id=$(id -u)
 if command -v gzip >/dev/null 2>&1; then z=gzip; fi
-trap 'rm -f "$t"' EXIT
+trap tidy EXIT
 trap 'exit 1' HUP INT TERM
+
+# tidy: nothing is left of a place that didn't do.
+tidy() { { rm -f "$t"; rmdir "$place"; } 2>/dev/null; }
 
 say() { printf '%s %s\n' "$m" "$*"; }
 
@@ -27,12 +30,16 @@ right() {
 	[ "$s" = "$sha" ] || [ "$s" = "$crc" ]
 }
 
-# each WHAT: does it with the places where a program may lie, the preferred first, until one is good.
+# each WHAT: does it with the places where a program may lie, the preferred first, until one is good. Without a HOME the first is
+# /p2pcp/bin, which is refused.
 each() {
-	for place in "${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/p2pcp/bin" "/var/tmp/p2pcp-bin-$id" \
-		"${TMPDIR:-/tmp}/p2pcp-bin-$id" "/tmp/p2pcp-bin-$id" "/dev/shm/p2pcp-bin-$id" "${XDG_RUNTIME_DIR:-/nonexistent}/p2pcp-bin" \
-		"${dest:+$dest/.p2pcp-bin}"; do
-		case $place in /*) "$1" && return ;; esac
+	for place in "${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}/p2pcp/bin" "/var/tmp/p2pcp-bin-$id" \
+		"${TMPDIR:-/tmp}/p2pcp-bin-$id" "/tmp/p2pcp-bin-$id" "/dev/shm/p2pcp-bin-$id" \
+		"${XDG_RUNTIME_DIR:+$XDG_RUNTIME_DIR/p2pcp-bin}" "${dest:+$dest/.p2pcp-bin}"; do
+		case $place in
+		/p2pcp/bin) ;;
+		/*) "$1" && return ;;
+		esac
 	done
 	return 1
 }
@@ -50,6 +57,7 @@ fits() {
 	{ printf '#!/bin/sh\nexit 0\n' >"$t" && chmod 700 "$t" && "$t" </dev/null; } 2>/dev/null
 	s=$?
 	rm -f "$t"
+	[ $s = 0 ] || tidy
 	return $s
 }
 
@@ -70,7 +78,7 @@ take() {
 		find "$place" -name 'p2pcp-*' -mtime +60 ! -name "$name" -exec rm -f {} + 2>/dev/null
 		return 0
 	fi
-	rm -f "$t"
+	tidy
 	return 1
 }
 

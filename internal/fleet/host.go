@@ -127,6 +127,9 @@ func ReadHosts(r io.Reader) ([]Host, error) {
 			return nil, badSet("larger than %d bytes", maxFile)
 		}
 		text, _, _ := strings.Cut(in.Text(), "#")
+		if text = strings.TrimSpace(text); text == "" {
+			continue
+		}
 		hosts, err := ParseHosts(text)
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", n, err)

@@ -14,6 +14,7 @@ const MaxHosts = 1 << 14
 const (
 	maxWidth = 9   // digits of a number in a range
 	maxName  = 512 // bytes, about
+	maxRuns  = 8   // brackets with numbers
 )
 
 // ErrNodeset is wrapped by every error about the notation of hosts.
@@ -77,7 +78,7 @@ func splitSet(set string) ([]string, error) {
 
 // expandName writes out one name: the first brackets that hold numbers, then what follows, by itself.
 func expandName(name string) ([]string, error) {
-	names := []string{""}
+	names, runs := []string{""}, 0
 	for rest := name; rest != ""; {
 		plain, tail, found := strings.Cut(rest, "[")
 		choices := []string{plain}
@@ -88,6 +89,9 @@ func expandName(name string) ([]string, error) {
 				choices = []string{plain + "[" + inner + "]"}
 			} else {
 				numbers, err := expandNumbers(inner)
+				if runs++; err == nil && runs > maxRuns {
+					err = badSet("more than %d brackets", maxRuns)
+				}
 				if err != nil {
 					return nil, fmt.Errorf("%w in %q", err, name)
 				}

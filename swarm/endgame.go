@@ -42,6 +42,10 @@ func (c *Core) measure() {
 		}
 		p.recent = 0
 	}
+	if c.cfg.Seed {
+		c.outflow(past)
+		return
+	}
 	c.inflow()
 }
 

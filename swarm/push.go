@@ -10,6 +10,8 @@ import (
 type pushState struct {
 	under  []uint8 // per Index: sessions to which it is being sent, or was sent and isn't announced yet
 	grants int     // Blocks being sent unasked
+	given  uint64  // bytes sent since the last Tick
+	rate   float64 // of them, per second, smoothed
 }
 
 // await is a Block that was sent and that its receiver hasn't announced yet.

@@ -34,7 +34,7 @@ type CoreConfig struct {
 	Width          int           // a seed's unasked Blocks in flight: one per receiver's session, 4 to 16
 	Depth          int           // Requests outstanding on a session: 1
 	Lookahead      uint32        // bytes left of the current Block at which the next Request goes out: 32 KiB, more where rate x delay is more
-	Uploads        int           // Blocks being sent at a time, 0: no cap
+	Uploads        int           // Blocks being sent at a time, 0: by their size (atOnce)
 	Wait           time.Duration // for the first peer: 60 s
 	Stall          time.Duration // without progress: 120 s
 	Linger         Linger
@@ -92,7 +92,7 @@ type Core struct {
 	dups   uint32  // Requests made for Blocks that were in flight already
 	credit uint32  // what our ANY to seeds says
 	shared float64 // bytes per second from receivers, at the last Tick
-	most   float64 // bytes per second from all, at most at any Tick
+	most   float64 // bytes per second from all, at most at any Tick; of a seed, to all
 
 	push    pushState
 	uploads int     // Blocks being sent

@@ -12,8 +12,8 @@ import (
 
 // coreFiles are the pure ones.
 var coreFiles = []string{
-	"across.go", "action.go", "core.go", "corestats.go", "credit.go", "doubt.go", "endgame.go", "event.go", "goal.go", "linger.go", "membership.go",
-	"mesh.go", "peer.go", "picker.go", "push.go", "request.go", "serve.go", "share.go", "suspect.go", "zone.go",
+	"across.go", "action.go", "atonce.go", "core.go", "corestats.go", "credit.go", "doubt.go", "endgame.go", "event.go", "goal.go", "linger.go",
+	"membership.go", "mesh.go", "peer.go", "picker.go", "push.go", "request.go", "serve.go", "share.go", "suspect.go", "zone.go",
 }
 
 // corePackages are all that they may import: net/netip has addresses and no sockets, math/rand/v2 a generator of our own.

@@ -44,6 +44,10 @@ func (c *Core) measure() {
 		}
 		p.recent = 0
 	}
+	if c.cfg.Seed {
+		c.outflow(past)
+		return
+	}
 	c.inflow()
 }
 

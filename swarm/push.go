@@ -12,6 +12,8 @@ type pushState struct {
 	grants int           // Blocks being sent unasked
 	fruit  time.Duration // when a Block that we never sent last came to one receiver from another
 	doubt  bool
+	given  uint64  // bytes sent since the last Tick
+	rate   float64 // of them, per second, smoothed
 }
 
 // await is a Block that was sent and that its receiver hasn't announced yet.

@@ -56,7 +56,7 @@ func (c *Core) fetches() bool {
 
 // fill keeps a Session busy: Depth Requests outstanding, and the next one on its way when the current one ends.
 func (c *Core) fill(p *peer) {
-	for !p.overdue && c.now >= p.busyUntil && c.room(p) {
+	for !p.overdue && c.now >= p.busyUntil && c.room(p) && c.mayAsk() {
 		if p.seed && !c.maySpend(p) {
 			return
 		}

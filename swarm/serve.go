@@ -11,7 +11,8 @@ type sending struct {
 	index   blocks.Index
 	offset  uint32
 	granted bool
-	stopped bool // StopSend was ordered
+	stopped bool          // StopSend was ordered
+	since   time.Duration // when it was ordered
 }
 
 // asked answers a Request: at once, one way or the other. Nothing is queued beyond what Uploads allows, and a seed that has first
@@ -33,7 +34,7 @@ func (c *Core) asked(p *peer, ev Event) {
 		return
 	}
 	second := c.firstCopies() && uint32(i) >= c.manifest && p.allows > 0
-	if c.phase == draining || len(p.sends) >= peerSends || c.full() || second || c.greedy(p, i) {
+	if c.phase == draining || len(p.sends) >= peerSends || c.fullFor(i) || second || c.greedy(p, i) {
 		c.order(Action{Kind: Refuse, Peer: p.id, Index: i, Offset: ev.Offset, Reason: Busy})
 		if !p.owed && c.phase != draining {
 			p.owed = true
@@ -45,13 +46,11 @@ func (c *Core) asked(p *peer, ev Event) {
 	c.order(Action{Kind: Send, Peer: p.id, Index: i, Offset: ev.Offset, Length: ev.Length})
 }
 
-// full tells whether no more Blocks may be sent now.
-func (c *Core) full() bool { return c.cfg.Uploads > 0 && c.uploads >= c.cfg.Uploads }
-
 // firstCopies tells whether a seed has Blocks that no receiver has got or is getting: its link is for these.
 func (c *Core) firstCopies() bool { return c.cfg.Seed && c.pick.count() > 0 }
 
 func (c *Core) send(p *peer, s sending) {
+	s.since = c.now
 	p.sends = append(p.sends, s)
 	c.uploads++
 	c.gives(p, s.index)
@@ -72,6 +71,7 @@ func (c *Core) cancelled(p *peer, ev Event) {
 
 func (c *Core) served(p *peer, ev Event) {
 	p.out += uint64(ev.Bytes)
+	c.push.given += uint64(ev.Bytes)
 	for k, s := range p.sends {
 		if s.index == ev.Index && s.offset == ev.Offset {
 			p.sends = append(p.sends[:k], p.sends[k+1:]...)
@@ -109,16 +109,13 @@ const offerTime = 200 * time.Millisecond
 
 // offerMore tells those who were refused, the first one first, that there is room: as many as there are places.
 func (c *Core) offerMore() {
-	free := len(c.refused)
-	if free == 0 || c.phase == draining || c.firstCopies() {
+	if len(c.refused) == 0 || c.phase == draining || c.firstCopies() {
 		return
 	}
-	if c.cfg.Uploads > 0 {
-		free = c.cfg.Uploads - c.uploads
-		for _, p := range c.peers {
-			if p.offered > 0 && c.now-p.offered < offerTime {
-				free--
-			}
+	free := c.places()
+	for _, p := range c.peers {
+		if p.offered > 0 && c.now-p.offered < offerTime {
+			free--
 		}
 	}
 	kept := c.refused[:0]

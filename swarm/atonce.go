@@ -1,0 +1,83 @@
+package swarm
+
+import (
+	"time"
+
+	"p2pcp/blocks"
+)
+
+// Large Blocks go one after another rather than all at once, each on a thin flow: few of them fill a link, and what has come can be passed
+// on. Simulated at 200 Mbit/s, of the limit: 64 receivers with 1 MiB x 1024 take 1.039 instead of 1.043, 256 with 256 Blocks of 1 MiB 1.17
+// instead of 1.20 and of 4 MiB 1.11 instead of 1.18. With 512 KiB and less nothing changes, nor among so few that they are no more sessions.
+const (
+	atOnceBytes = 12 << 20 // on their way to us, and as many from us
+	atOnceMin   = 6        // Blocks
+	slowFlow    = 4        // times slower than an even share of our link: a Block isn't counted, or the slowest would have all places
+)
+
+// atOnce is how many Blocks may be on their way to us at a time, and as many from us.
+func (c *Core) atOnce() int { return max(int(atOnceBytes/c.cfg.BlockSize), atOnceMin) }
+
+// mayAsk tells whether another Request may go out beside those to other peers.
+func (c *Core) mayAsk() bool {
+	most := c.atOnce()
+	if most >= len(c.peers) {
+		return true
+	}
+	n := 0
+	for _, p := range c.peers {
+		if len(p.reqs) == 0 || p.overdue || (p.rate > 0 && p.rate*float64(most)*slowFlow < c.most) {
+			continue
+		}
+		ahead := c.ahead(p)
+		for k := range p.reqs {
+			if r := &p.reqs[k]; !r.arrived && r.left() > ahead {
+				n++
+			}
+		}
+	}
+	return n < most
+}
+
+// full tells whether no more Blocks may be sent now.
+func (c *Core) full() bool { return c.places() <= 0 }
+
+// fullFor tells whether i may not be sent now: the Manifest waits for no content, unless Uploads is set.
+func (c *Core) fullFor(i blocks.Index) bool {
+	return c.full() && (c.cfg.Uploads > 0 || uint32(i) >= c.manifest)
+}
+
+// places is how many more Blocks may be sent now.
+func (c *Core) places() int {
+	if c.cfg.Uploads > 0 {
+		return c.cfg.Uploads - c.uploads
+	}
+	most := c.atOnce()
+	if c.uploads < most {
+		return most - c.uploads
+	}
+	n, slow := most, c.slowBlock()
+	for _, p := range c.peers {
+		for k := range p.sends {
+			if c.now-p.sends[k].since < slow {
+				n--
+			}
+		}
+	}
+	return n
+}
+
+// slowBlock is how long a Block takes slowFlow times slower than the even share of a full link.
+func (c *Core) slowBlock() time.Duration {
+	if c.most <= 0 {
+		return time.Hour
+	}
+	return time.Duration(min(slowFlow*float64(c.atOnce())*float64(c.cfg.BlockSize)/c.most, 3600) * float64(time.Second))
+}
+
+// outflow smooths what a seed sends, over about a second, and notes the most that it ever was.
+func (c *Core) outflow(past time.Duration) {
+	u := &c.push
+	u.rate += (float64(u.given)/past.Seconds() - u.rate) / 20
+	u.given, c.most = 0, max(c.most, u.rate)
+}

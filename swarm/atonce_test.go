@@ -9,13 +9,13 @@ import (
 )
 
 // large is a receiver of n Blocks of 1 MiB with so many whole peers, of whom it has asked for what it may.
-func large(t *testing.T, n uint32, peers int) *rig {
+func large(t *testing.T, n uint32, peers int, held ...blocks.Index) *rig {
 	t.Helper()
 	r := newRig(t, CoreConfig{Blocks: n, ManifestBlocks: 1, BlockSize: 1 << 20, FullMesh: 40})
 	r.do(Event{Kind: Verified, Index: 0})
 	r.do(Event{Kind: Opened, Set: setOf(n)})
 	for k := range peers {
-		r.up(PeerID(k+1), fmt.Sprint("peer", k), false)
+		r.up(PeerID(k+1), fmt.Sprint("peer", k), false, held...)
 	}
 	return r
 }
@@ -80,7 +80,7 @@ func TestSlowOnesTakeNoPlaces(t *testing.T) {
 }
 
 func TestLargeBlocksAreSentAFewAtATime(t *testing.T) {
-	r := large(t, 200, 20)
+	r := large(t, 200, 20, 199)
 	for i := range blocks.Index(30) {
 		r.do(Event{Kind: Verified, Index: i + 1})
 	}

@@ -103,18 +103,18 @@ func (s *Swarm) sliced(m wire.Request) bool {
 
 // pace waits until a frame may be acted on. Who is made to wait for long all the same is flooding us.
 func (ss *session) pace(t wire.Type, p []byte) error {
-	wait := ss.ration.spend(time.Now(), ss.s.cost(t, p))
-	for wait > 0 {
-		step := min(wait, time.Second)
-		if !ss.s.sleep(step) {
-			return ss.s.ctx.Err()
-		}
-		wait -= step
-		if ss.in.waited += step; ss.in.waited > floodTime {
-			return errFlood
-		}
-		ss.stillThere()
+	begin := time.Now()
+	wait := ss.ration.spend(begin, ss.s.cost(t, p))
+	if wait <= 0 {
+		return nil
 	}
+	if !ss.s.sleep(min(wait, floodTime)) {
+		return ss.s.ctx.Err()
+	}
+	if ss.in.waited += time.Since(begin); ss.in.waited > floodTime {
+		return errFlood
+	}
+	ss.stillThere()
 	return nil
 }
 

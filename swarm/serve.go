@@ -33,7 +33,7 @@ func (c *Core) asked(p *peer, ev Event) {
 		c.order(Action{Kind: Refuse, Peer: p.id, Index: i, Offset: ev.Offset, Reason: Elsewhere})
 		return
 	}
-	second := c.firstCopies() && uint32(i) >= c.manifest && p.allows > 0
+	second := c.firstCopies() && uint32(i) >= c.manifest && p.allows > 0 && !c.hoards(p)
 	if c.phase == draining || len(p.sends) >= peerSends || c.fullFor(i) || second || c.greedy(p, i) {
 		c.order(Action{Kind: Refuse, Peer: p.id, Index: i, Offset: ev.Offset, Reason: Busy})
 		if !p.owed && c.phase != draining {

@@ -19,8 +19,9 @@ build: ## the static binary, bin/p2pcp
 demo: build ## seed a real directory, get it with 8 processes, check every copy
 	./scripts/demo.sh $(WHAT)
 
-test: ## all tests, with the race detector
+test: ## all tests, with the race detector; what is bounded in virtual time once more without it
 	go test -race -shuffle=on ./...
+	go test -count=1 -run TestHostileMember ./swarm
 
 short: ## the tests without the race detector
 	go test ./...

@@ -16,10 +16,17 @@ import (
 )
 
 const (
-	hostileReceivers = 6
-	hostileRate      = 1 << 20 // bytes a second each way, of every host
-	foeHost          = 200
+	hostileRate = 1 << 20 // bytes a second each way, of every host
+	foeHost     = 200
 )
+
+// victims is how many receivers there are: with fewer, what one who only takes costs is too large a part.
+func victims() int {
+	if raced {
+		return 2
+	}
+	return 6
+}
 
 // attacked is what came of a transfer.
 type attacked struct {
@@ -57,9 +64,9 @@ func underAttack(t *testing.T, a *hostile.Attack) (res attacked) {
 	}()
 	time.Sleep(100 * time.Millisecond)
 	begin := time.Now()
-	placed := make(chan struct{}, hostileReceivers)
+	placed := make(chan struct{}, victims())
 	all := []*node{seed}
-	for k := 1; k <= hostileReceivers; k++ {
+	for k := 1; k <= victims(); k++ {
 		all = append(all, newNode(t, n, g, k, func(c *Config) {
 			knows(0)(c)
 			limited(c)
@@ -70,7 +77,7 @@ func underAttack(t *testing.T, a *hostile.Attack) (res attacked) {
 			}
 		}).start())
 	}
-	for range hostileReceivers {
+	for range victims() {
 		select {
 		case <-placed:
 		case <-time.After(2 * time.Minute):
@@ -144,7 +151,7 @@ func TestHostileMember(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				got := underAttack(t, &a)
 				t.Logf("%.2f s, x %.2f; blamed: %+v", got.took.Seconds(), got.took.Seconds()/calm.took.Seconds(), got.blame)
-				if bound := calm.took + max(calm.took*15/100, 2*time.Second); got.took > bound {
+				if bound := calm.took + max(calm.took*15/100, 2*time.Second); got.took > bound && !raced {
 					t.Errorf("took %v, more than %v", got.took, bound)
 				}
 				if !got.caught {

@@ -265,6 +265,7 @@ func (c *Core) dialSome(want int, seeds bool) {
 		m := c.members[(k+off)%len(c.members)]
 		if m.dialing && c.now-m.tried > dialPatient {
 			c.undial(m)
+			m.teller.toldWrong()
 		}
 		if (seeds && !m.seed) || !c.dialable(m) || c.tooFar(m) {
 			continue

@@ -14,7 +14,7 @@ import (
 // far below: each content byte that moves adds to it. Who goes on beyond it waits, and nobody else does.
 const (
 	rationRate  = 5000  // units a second
-	rationBurst = 50000 // unspent at most
+	rationBurst = 20000 // unspent at most
 	rationBytes = 4096  // content bytes for one more
 	floodTime   = 2 * time.Second
 	maxJunk     = 16   // Blocks that nobody waits for, beyond as many as somebody does

@@ -163,7 +163,7 @@ func (c *Core) locate(m *member, ev Event) {
 	}
 	switch {
 	case m.addr == ev.Addr:
-	case !m.addr.IsValid(), m.fails > 0 && m.sessions == 0, met && !m.met, met && m.addr.Addr() == ev.Addr.Addr():
+	case !m.addr.IsValid(), m.fails > 0 && m.sessions == 0, met && (!m.met || m.banned), met && m.addr.Addr() == ev.Addr.Addr():
 		m.addr = ev.Addr
 	case !m.other.IsValid():
 		m.other = ev.Addr

@@ -41,7 +41,7 @@ type Foe struct {
 }
 
 const (
-	again    = 50 * time.Millisecond // between two connections to one member
+	again    = 200 * time.Millisecond // between two connections to one member
 	maxKnown = 4096
 )
 

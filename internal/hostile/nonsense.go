@@ -60,8 +60,18 @@ func absurd() [][]byte {
 		t wire.Type
 		n uint32
 	}{
-		{wire.THave, 20}, {wire.TWithdraw, 4}, {wire.TAsk, 12}, {wire.TGrant, 4}, {wire.TRefuse, 9}, {wire.TCancel, 8},
-		{wire.TBlock, 13}, {wire.TReject, 4}, {wire.TPeers, 2}, {wire.TTree, 17}, {wire.TNodes, 18}, {wire.TResult, 27},
+		{wire.THave, 20},
+		{wire.TWithdraw, 4},
+		{wire.TAsk, 12},
+		{wire.TGrant, 4},
+		{wire.TRefuse, 9},
+		{wire.TCancel, 8},
+		{wire.TBlock, 13},
+		{wire.TReject, 4},
+		{wire.TPeers, 2},
+		{wire.TTree, 17},
+		{wire.TNodes, 18},
+		{wire.TResult, 27},
 	} {
 		list = append(list, raw(f.t, f.n, ones[:f.n]))
 	}

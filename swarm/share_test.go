@@ -1,0 +1,261 @@
+package swarm
+
+import (
+	"fmt"
+	"io"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"p2pcp/blocks"
+	"p2pcp/swarm/wire"
+)
+
+func TestSourceOf(t *testing.T) {
+	for in, want := range map[string]string{
+		"10.0.0.1": "10.0.0.1", "::ffff:10.0.0.1": "10.0.0.1", "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::", "2001:db8:1:2::": "2001:db8:1:2::",
+		"::1": "::1", "fe80::1%eth0": "fe80::1", "fd00:0:0:1:9::": "fd00:0:0:1::",
+	} {
+		if got := sourceOf(netip.MustParseAddr(in)); got.String() != want {
+			t.Errorf("%s: %s, want %s", in, got, want)
+		}
+	}
+	if sourceOf(netip.Addr{}).IsValid() {
+		t.Error("no address has a source")
+	}
+}
+
+// hosts makes addresses of letters; a space is an unknown one.
+func hosts(letters string) (list []netip.Addr) {
+	for _, r := range letters {
+		a := netip.Addr{}
+		if r != ' ' {
+			a = netip.AddrFrom4([4]byte{10, 0, 0, byte(r)})
+		}
+		list = append(list, a)
+	}
+	return list
+}
+
+func TestCrowder(t *testing.T) {
+	for _, c := range []struct {
+		held, comes string
+		out         int
+	}{
+		{"abcd", "e", -1},   // nobody has more than one
+		{"abcd", "a", -1},   // nor does who comes
+		{"abca", "e", 3},    // the newest of a
+		{"aabbb", "e", 4},   // the one with most
+		{"aaabbb", "e", 5},  // as many: the newest
+		{"aab", "b", -1},    // they would have as many as is taken from a
+		{"aaab", "b", 2},    // fewer by two
+		{"aaaa", "a", -1},   // only itself
+		{"aaaa", " ", -1},   // unknown
+		{"    ", "a", -1},   // nothing is known of who is there
+		{" a a aa", "b", 6}, // some is
+		{"", "a", -1},
+	} {
+		if got := crowder(hosts(c.held), hosts(c.comes)[0]); got != c.out {
+			t.Errorf("%q, then %q: %d makes room, want %d", c.held, c.comes, got, c.out)
+		}
+	}
+}
+
+type noted struct{ closed bool }
+
+func (n *noted) Close() error { n.closed = true; return nil }
+
+var _ io.Closer = (*noted)(nil)
+
+// However many come from one address, others have places.
+func TestGuestsAreSharedOut(t *testing.T) {
+	g := guests{max: 4}
+	var crowd []*noted
+	for range 10 {
+		n := &noted{}
+		if g.enter(hosts("a")[0], n) != nil {
+			crowd = append(crowd, n)
+		}
+	}
+	if len(crowd) != 4 {
+		t.Fatalf("%d places", len(crowd))
+	}
+	one, two := g.enter(hosts("b")[0], &noted{}), g.enter(hosts("c")[0], &noted{})
+	if one == nil || two == nil || !crowd[3].closed || !crowd[2].closed || crowd[0].closed {
+		t.Error("the newest of the crowd make room")
+	}
+	if g.enter(hosts("d")[0], &noted{}) == nil || g.enter(hosts("e")[0], &noted{}) != nil || crowd[0].closed {
+		t.Error("all have one: nobody makes room any more")
+	}
+	g.leave(one)
+	if g.enter(hosts("e")[0], &noted{}) == nil {
+		t.Error("a place that was given back isn't there")
+	}
+}
+
+func TestRation(t *testing.T) {
+	now := time.Unix(100, 0)
+	r := ration{left: rationBurst, at: now}
+	for range rationBurst {
+		if r.spend(now, 1) != 0 {
+			t.Fatal("a burst has to wait")
+		}
+	}
+	if w := r.spend(now, rationRate); w != time.Second {
+		t.Errorf("waits %v", w)
+	}
+	now = now.Add(time.Second)
+	r.earn(10 * rationBytes)
+	if w := r.spend(now, 10); w != 0 || r.rested(now) {
+		t.Errorf("waits %v for what its content earned", w)
+	}
+	if !r.rested(now.Add(time.Minute)) {
+		t.Error("it never rests")
+	}
+}
+
+// A flood is blamed on its source, whatever names it has; the table of the blamed is bounded.
+func TestBlameIsBounded(t *testing.T) {
+	s := New(Config{})
+	for k := range 10_000 {
+		s.blame(suspect{fmt.Sprint("liar", k), hosts("a")[0]}, "a flood", breach)
+		s.blame(suspect{"liar", netip.AddrFrom4([4]byte{10, 1, byte(k >> 8), byte(k)})}, "a flood", mishap)
+	}
+	if n := len(s.blamed); n > maxBlamed {
+		t.Errorf("%d rows", n)
+	}
+	if len(s.blameRows()) > wire.MaxBlamed {
+		t.Error("more rows than a REPORT has")
+	}
+	if len(s.banned) > maxBans || !s.isBanned(suspect{"another", hosts("a")[0]}) {
+		t.Errorf("%d banned; their source is refused: %v", len(s.banned), s.isBanned(suspect{"another", hosts("a")[0]}))
+	}
+	if s.isBanned(suspect{"liar", netip.AddrFrom4([4]byte{10, 1, 0, 1})}) {
+		t.Error("a mishap bans")
+	}
+}
+
+// A ban is of a name at a source: who is honest and has the same name comes in.
+func TestBanIsNotOfANameAlone(t *testing.T) {
+	r := receiver(t, 20, CoreConfig{})
+	liar, honest := hosts("a")[0], hosts("b")[0]
+	up := func(id PeerID, from netip.Addr) []Action {
+		return r.do(Event{Kind: PeerUp, Peer: id, Member: "victim", Source: from, Addr: netip.AddrPortFrom(from, 7), Set: setOf(20)})
+	}
+	up(1, liar)
+	for i := range blocks.Index(badLimit) {
+		r.do(Event{Kind: Bad, Peer: 1, Index: i + 1})
+	}
+	if len(kinds(up(2, liar), Drop)) != 1 {
+		t.Error("the liar comes back")
+	}
+	if got := kinds(up(3, honest), Drop); len(got) != 0 {
+		t.Errorf("the honest one is refused: %+v", got)
+	}
+	if m := r.c.byName["victim"]; m.banned || m.addr.Addr() != honest {
+		t.Errorf("banned %v, dialled at %v", m.banned, m.addr)
+	}
+}
+
+// Hearsay replaces no address that may work, and nobody is gone because someone else says so.
+func TestHearsay(t *testing.T) {
+	r := newRig(t, CoreConfig{Seed: true, Have: setOf(4), Blocks: 4, ManifestBlocks: 1, BlockSize: 128 << 10})
+	right, wrong := netip.MustParseAddrPort("10.0.0.1:7"), netip.MustParseAddrPort("10.0.0.66:7")
+	tell := func(addr netip.AddrPort, by string) {
+		r.do(Event{Kind: MemberUp, Member: "m", Addr: addr, Source: hosts(by)[0]})
+	}
+	tell(right, "a")
+	tell(wrong, "z")
+	if m := r.c.byName["m"]; m.addr != right || m.other != wrong {
+		t.Errorf("at %v, or %v", m.addr, m.other)
+	}
+	r.do(Event{Kind: MemberGone, Member: "m", Source: hosts("z")[0]})
+	if r.c.byName["m"] == nil {
+		t.Fatal("a stranger buried it")
+	}
+	r.do(Event{Kind: MemberGone, Member: "m", Source: hosts("a")[0]})
+	if r.c.byName["m"] != nil {
+		t.Error("who told of it may say that it is gone")
+	}
+	tell(wrong, "z")
+	tell(right, "a")
+	for r.c.byName["m"].addr != right {
+		if r.now > time.Minute {
+			t.Fatal("the wrong address was never given up")
+		}
+		for _, a := range kinds(r.wait(tickTime), Dial) {
+			r.do(Event{Kind: DialFailed, Member: a.Member})
+		}
+	}
+}
+
+// Who names members that aren't there leaves dials to others, and is believed less.
+func TestFakeMembersLeaveDials(t *testing.T) {
+	r := newRig(t, CoreConfig{Seed: true, Have: setOf(4), Blocks: 4, ManifestBlocks: 1, BlockSize: 128 << 10})
+	for k := range 2000 {
+		addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 18, byte(k >> 8), byte(k)}), 7)
+		r.do(Event{Kind: MemberUp, Member: fmt.Sprint("fake", k), Addr: addr, Source: hosts("z")[0]})
+	}
+	r.wait(time.Second) // the fakes' dials hang
+	if r.c.dialing > trustedDials {
+		t.Errorf("%d dials for one teller", r.c.dialing)
+	}
+	for k := range 5 {
+		r.do(Event{Kind: MemberUp, Member: fmt.Sprint("real", k), Addr: addrOfHost(k), Source: hosts("a")[0]})
+	}
+	dialed := map[string]bool{}
+	for range 300 {
+		for _, a := range kinds(r.wait(tickTime), Dial) {
+			if dialed[a.Member] = true; a.Member[0] == 'f' {
+				r.do(Event{Kind: DialFailed, Member: a.Member})
+			}
+		}
+	}
+	for k := range 5 {
+		if !dialed[fmt.Sprint("real", k)] {
+			t.Errorf("real%d was never dialled", k)
+		}
+	}
+	if s := r.c.standings[hosts("z")[0]]; s.wrong < doubted {
+		t.Errorf("%d vain dials are held against the teller", s.wrong)
+	}
+}
+
+// Sessions beyond the limit are taken from the source that has most, never from who alone comes from its address.
+func TestSybilsMakeRoom(t *testing.T) {
+	r := newRig(t, CoreConfig{Seed: true, Have: setOf(4), Blocks: 4, ManifestBlocks: 1, BlockSize: 128 << 10})
+	up := func(id PeerID, name string, from netip.Addr) []Action {
+		return r.do(Event{Kind: PeerUp, Peer: id, Member: name, Source: from, Set: setOf(4, none...)})
+	}
+	up(1, "first", hosts("a")[0])
+	for k := range PeerID(60) {
+		up(2+k, fmt.Sprint("sybil", k), hosts("z")[0])
+	}
+	for k := range PeerID(10) {
+		if got := kinds(up(100+k, fmt.Sprint("honest", k), hosts("bcdefghijk")[k]), Drop); len(got) != 1 || got[0].Peer >= 100 || got[0].Peer == 1 {
+			t.Errorf("honest%d: dropped %+v", k, got)
+		}
+	}
+	if r.c.byID[1] == nil {
+		t.Error("the first one is gone")
+	}
+}
+
+// Only who is at an address that we were told counts as a seed.
+func TestClaimedSeedIsNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, n := newGoods(t, 20), newMemNet()
+		p := newNode(t, n, g, 1, knows(0)).start()
+		time.Sleep(time.Millisecond)
+		q := dialPuppet(p, g, 66, fullSeed)
+		synctest.Wait()
+		if p.only().seed || len(p.unreached()) != 1 {
+			t.Error("a member is a seed because it says so")
+		}
+		if err := p.Deliver(t.Context(), someResult); err == nil {
+			t.Error("it took the result")
+		}
+		part(p, q)
+	})
+}

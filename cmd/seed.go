@@ -179,7 +179,11 @@ func (s *seedRun) serve() error {
 		<-running
 		return err
 	}
-	a.note("on each host: p2pcp get %s", s.getArgs())
+	if a.term.live && !a.json && !a.quiet { // a key is told to a terminal, to be copied from there, and to no log
+		a.screen.whole("p2pcp: on each host: p2pcp get " + s.getArgs())
+	} else {
+		a.note("on each host: p2pcp get %s", s.getArgs())
+	}
 	shown := a.startFleet(s.fleet)
 	if a.detached() != nil {
 		shown.quit()

@@ -24,6 +24,7 @@ import (
 // Main runs one command line and returns its exit code (the table is in exit.go).
 func Main(args []string, stdin, stdout, stderr *os.File) int {
 	calm()
+	noDumps() // after calm, which writes to files that are only root's then
 	a := newApp(args, stdin, stdout, stderr)
 	defer a.close()
 	root := newRoot(a)

@@ -29,6 +29,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"p2pcp":  func() { os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
 		"detach": func() { os.Exit(detachProbe(os.Args[1:])) },
+		"dumps":  func() { os.Exit(dumpProbe()) },
 	})
 }
 

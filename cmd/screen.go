@@ -26,8 +26,11 @@ type screen struct {
 	frame []string // the lines that are on the terminal now
 }
 
-// message prints a line above the frame.
-func (s *screen) message(line string) {
+// message prints a line above the frame, without the keys that it may hold.
+func (s *screen) message(line string) { s.whole(redact(line)) }
+
+// whole prints a line above the frame as it is.
+func (s *screen) whole(line string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var b bytes.Buffer

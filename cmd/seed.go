@@ -231,7 +231,11 @@ func (s *seedRun) offer(ctx context.Context) (<-chan error, error) {
 		Type: "ticket", Ticket: s.ticket.String(), ID: s.ticket.ID.String(), Name: s.flags.name,
 		Bytes: s.source.Content().Header().Bytes,
 	})
-	if err == nil {
+	switch {
+	case err != nil:
+	case a.term.live && !a.json && !a.quiet: // a key is told to a terminal, to be copied from there, and to no log
+		a.screen.whole("p2pcp: on each host: p2pcp get " + s.getArgs())
+	default:
 		a.note("on each host: p2pcp get %s", s.getArgs())
 	}
 	return nil, err

@@ -18,7 +18,7 @@ func TestSeedOutput(t *testing.T) {
 	l := newSandbox(t)
 	content := l.file("a.bin", 1, 100_000)
 	ticket, b := l.seed("a.bin")
-	b.says(t, "p2pcp: on each host: p2pcp get "+ticket+"\n")
+	b.says(t, "p2pcp: on each host: p2pcp get p2pcp1...\n")
 	l.gets(exitOK, l.changed("d/a.bin", content), "-o", "d/", ticket)
 	l.check(b.cmd.Process.Signal(syscall.SIGUSR1))
 	b.says(t, "p2pcp: progress command=seed hosts=1/1 failed=0 lost=0")

@@ -12,7 +12,7 @@ import (
 var errInterrupted = errors.New("interrupted")
 
 // signalWatch turns signals into the end of the app's context. The first SIGINT or SIGTERM prints one line and cancels, the
-// second leaves at once; SIGUSR1 prints a status line. SIGHUP is left alone: under nohup it must stay ignored. A signal that
+// second leaves at once; SIGUSR1 prints a status line, SIGQUIT and SIGABRT a stack trace. SIGHUP is left alone: under nohup it must stay ignored. A signal that
 // was ignored when we started (a shell's background job) stays ignored too.
 type signalWatch struct {
 	app   *app
@@ -34,7 +34,7 @@ func watchSignals(a *app) *signalWatch {
 		ch:       make(chan os.Signal, 4),
 		stopping: "stopping",
 	}
-	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGUSR1} {
+	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGQUIT, syscall.SIGABRT} {
 		if !signal.Ignored(s) {
 			signal.Notify(w.ch, s)
 		}
@@ -52,9 +52,12 @@ func (w *signalWatch) run() {
 		case <-w.quit:
 			return
 		case s := <-w.ch:
-			if s == syscall.SIGUSR1 {
+			switch s {
+			case syscall.SIGUSR1:
 				w.tell()
 				continue
+			case syscall.SIGQUIT, syscall.SIGABRT:
+				abort(s)
 			}
 			w.mu.Lock()
 			forward, text := w.forward, w.stopping

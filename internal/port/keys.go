@@ -18,18 +18,30 @@ const (
 	labelContext   = "p2pcp 2026-11 v1 gossip label"
 )
 
-// Secrets are what is derived from a secret and an ID. Only Tag and Label are ever sent.
+// Secrets are what is derived from a secret and an ID. Only Tag and Label are ever sent. The keys come last: the trace of a panic shows
+// the first ten words of an argument.
 type Secrets struct {
+	Label string      // memberlist's label: p2pcp/ and 16 hex digits
+	tls   *tls.Config // of an encrypted swarm; nil: plain
+
 	Tag       [8]byte  // names the swarm in handshakes and pings
 	Session   [32]byte // key of every MAC of this package
 	GossipKey [32]byte // memberlist's AES-256 key
-	Label     string   // memberlist's label: p2pcp/ and 16 hex digits
-
-	tls *tls.Config // of an encrypted swarm; nil: plain
 }
 
 // Encrypted tells whether sessions and observers go on by TLS.
 func (s *Secrets) Encrypted() bool { return s.tls != nil }
+
+// MarshalText and Format let nothing but the tag get into a log.
+func (s Secrets) MarshalText() ([]byte, error) {
+	return []byte("swarm " + hex.EncodeToString(s.Tag[:])), nil
+}
+
+// Format implements fmt.Formatter.
+func (s Secrets) Format(f fmt.State, _ rune) {
+	text, _ := s.MarshalText() // never fails
+	_, _ = f.Write(text)
+}
 
 // Flags of messages 1 and 2.
 const flagTLS = 1

@@ -262,6 +262,7 @@ func TestHalvesFindEachOtherAgain(t *testing.T) {
 		if err := disagreement(s.all); err != nil {
 			t.Error(err)
 		}
+		t.Log(`RELIABILITY {"kind":"fault","name":"a partition for so long that the gossip forgets the other half (3 minutes)","result":"one session across brings both halves together within 10 s","test":"TestHalvesFindEachOtherAgain"}`)
 	})
 }
 

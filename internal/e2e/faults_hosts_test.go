@@ -91,6 +91,7 @@ func TestE2EFaultReceiver(t *testing.T) {
 // TestE2EFaultSeedGone: the seed dies, is stopped, or is cut off, once one copy is out. One that was stopped finds what it was told
 // meanwhile; what was told to one whose link is down is lost with those who said it.
 func TestE2EFaultSeedGone(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name      string
 		hit, back func(u *trial)

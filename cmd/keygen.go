@@ -40,7 +40,11 @@ func newKeygenCmd(a *app) *cobra.Command {
 
 // markFile completes a flag's value with file names.
 func markFile(c *cobra.Command, name string) {
-	if err := c.MarkFlagFilename(name); err != nil {
+	// MarkFlagFilename would leave it at the default, which newRoot makes to be no files.
+	files := func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	if err := c.RegisterFlagCompletionFunc(name, files); err != nil {
 		panic("cmd: " + err.Error())
 	}
 }

@@ -57,6 +57,7 @@ func (f *getFlags) register(c *cobra.Command) {
 	fs.StringVar(&f.keyFile, "key-file", "", "take the key from `FILE`, not from the ticket")
 	markFile(c, "key-file")
 	markFile(c, "to")
+	offerValues(c, "linger", "auto\tas the swarm needs it", "0\tnot at all", "10s\tuntil idle that long")
 }
 
 // check completes and validates flags and arguments; it touches no file and no network. Errors are usage errors.

@@ -11,7 +11,7 @@ GOFUMPT := mvdan.cc/gofumpt@v0.12.0
 
 OPS ?= 2400
 SEED ?= 1
-.PHONY: build demo test short e2e kills reliability soak lint fuzz sim sim-all bench bench-quick bench-page benchmarks gossip-scale completions check install clean
+.PHONY: build demo test short e2e kills reliability soak lint fuzz sim sim-all bench bench-quick bench-page benchmarks gossip-scale top-scale completions man check install clean
 
 build: ## the static binary, bin/p2pcp
 	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/p2pcp .
@@ -80,9 +80,15 @@ benchmarks: ## the hot paths' Go benchmarks, ten times, compared with the commit
 gossip-scale: ## gossip of 100, 300 and 1000 members in virtual time: the table of docs/PERFORMANCE.md (half an hour)
 	@set -o pipefail; for n in 100 300 1000; do P2PCP_GOSSIP_N=$$n go test -count=1 -timeout 60m -run TestCrowdSeesItself -v ./gossip | grep -E '[|]|FAIL|not so' || exit 1; done
 
+top-scale: ## how long status and top take for 500 receivers at once
+	P2PCP_TOP_N=500 go test -count=1 -run TestTopOfHundreds -v ./cmd
+
 completions: build ## write completions/ anew
 	for s in bash zsh fish; do ./bin/p2pcp completion $$s >completions/p2pcp.$$s; done
 	./bin/p2pcp completion powershell >completions/p2pcp.ps1
+
+man: ## a man page a command, into manpages/
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) P2PCP_MAN=$(CURDIR)/manpages go test -count=1 -run TestManPages ./cmd
 
 check: lint test ## what a change must pass
 
@@ -90,4 +96,4 @@ install: build ## into PREFIX/bin
 	install -D -m 0755 bin/p2pcp $(DESTDIR)$(PREFIX)/bin/p2pcp
 
 clean:
-	rm -rf bin dist
+	rm -rf bin dist manpages

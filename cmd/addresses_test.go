@@ -91,7 +91,7 @@ func TestRowRates(t *testing.T) {
 		t.Errorf("joining: %+v", joining)
 	}
 	see(2 * time.Second)
-	if p := r.of("a"); p.done != 0.2 || p.rate != 0 {
+	if p := r.of("a"); p.done != 0.2 || p.rate != 0 || !p.met.Equal(now.Add(time.Second)) {
 		t.Errorf("a, gone: %+v", p)
 	}
 	if gone := r.forget(map[string]bool{"a": true}); len(gone) != 0 || len(r.last) != 1 {

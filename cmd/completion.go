@@ -35,6 +35,13 @@ func newCompletionCmd(a *app) *cobra.Command {
 	}
 }
 
+// offerValues completes a flag's value with these.
+func offerValues(c *cobra.Command, name string, values ...string) {
+	if err := c.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic("cmd: " + err.Error())
+	}
+}
+
 // writeCompletion writes the script of one shell. The scripts ask p2pcp itself, so they hold for every version.
 func writeCompletion(w io.Writer, root *cobra.Command, shell string) error {
 	var err error

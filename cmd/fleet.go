@@ -33,6 +33,14 @@ func (r *fleetRow) class() int {
 	return 2
 }
 
+// stuck is 1 of who is under way and stands still, else 0.
+func (r *fleetRow) stuck() int {
+	if r.State == "stalled" || r.State == "silent" {
+		return 1
+	}
+	return 0
+}
+
 // complete tells whether the host has the content.
 func (r *fleetRow) complete() bool { return r.class() == 3 }
 
@@ -41,6 +49,7 @@ func sortFleet(rows []fleetRow) {
 	slices.SortStableFunc(rows, func(a, b fleetRow) int {
 		return cmp.Or(
 			cmp.Compare(a.class(), b.class()),
+			cmp.Compare(b.stuck(), a.stuck()),
 			cmp.Compare(a.Done, b.Done),
 			cmp.Compare(b.Seconds, a.Seconds),
 			cmp.Compare(a.Host, b.Host),
@@ -72,11 +81,17 @@ type fleetTotals struct {
 }
 
 // fleetCounts are the sums of the rows.
-type fleetCounts struct{ Known, Done, Failed, Lost int }
+type fleetCounts struct{ Known, Done, Failed, Lost, Stalled, Silent int }
 
 func countFleet(rows []fleetRow) fleetCounts {
 	c := fleetCounts{Known: len(rows)}
 	for i := range rows {
+		switch rows[i].State {
+		case "stalled":
+			c.Stalled++
+		case "silent":
+			c.Silent++
+		}
 		switch rows[i].class() {
 		case 0:
 			c.Failed++
@@ -101,6 +116,12 @@ func (h *fleetHeader) text(c fleetCounts) string {
 	parts = append(parts, fmt.Sprintf("%d/%d hosts done", c.Done, all))
 	if n := c.Known - c.Done - c.Failed - c.Lost; n > 0 {
 		parts = append(parts, fmt.Sprintf("%d under way", n))
+	}
+	if c.Stalled > 0 {
+		parts = append(parts, fmt.Sprintf("%d stalled", c.Stalled))
+	}
+	if c.Silent > 0 {
+		parts = append(parts, fmt.Sprintf("%d silent", c.Silent))
 	}
 	if c.Failed > 0 {
 		parts = append(parts, fmt.Sprintf("%d failed", c.Failed))
@@ -128,11 +149,16 @@ type foldedRow struct {
 	Worst float64 // seconds of the slowest; 0: not known
 }
 
-func (f foldedRow) String() string {
-	if f.Worst == 0 {
-		return fmt.Sprintf("%s (%d) %s", f.Hosts, f.Count, f.State)
+// text is the line, of at most width columns (0: any): the names give way.
+func (f foldedRow) text(width int) string {
+	tail := fmt.Sprintf(" (%d) %s", f.Count, f.State)
+	if f.Worst > 0 {
+		tail += ", slowest " + formatSeconds(time.Duration(f.Worst*float64(time.Second)))
 	}
-	return fmt.Sprintf("%s (%d) %s, slowest %s", f.Hosts, f.Count, f.State, formatSeconds(time.Duration(f.Worst*float64(time.Second))))
+	if width == 0 {
+		return f.Hosts + tail
+	}
+	return cut(cut(f.Hosts, max(16, width-len(tail)))+tail, width)
 }
 
 // foldComplete splits rows into those that are told one by one and, in folded form, complete ones and those that wait for their turn,

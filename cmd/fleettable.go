@@ -58,7 +58,7 @@ func fleetLines(h fleetHeader, rows []fleetRow, style fleetStyle) []string {
 		lines = append(lines, fit(fmt.Sprintf("and %d more under way or failed", len(open)-room)))
 	}
 	for _, f := range folded {
-		lines = append(lines, fit(f.String()))
+		lines = append(lines, f.text(style.width))
 	}
 	if style.lines > 0 && len(lines) > style.lines {
 		lines = lines[:style.lines]
@@ -117,10 +117,10 @@ func tableLines(rows []fleetRow, style fleetStyle) []string {
 }
 
 func stateColor(r *fleetRow) lipgloss.Color {
-	switch r.class() {
-	case 0, 1:
+	switch c := r.class(); {
+	case c <= 1 || r.stuck() > 0:
 		return colorBad
-	case 3:
+	case c == 3:
 		return colorGood
 	}
 	return colorSlow

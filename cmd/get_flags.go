@@ -60,6 +60,7 @@ func (f *getFlags) register(c *cobra.Command) {
 	fs.BoolVar(&f.pushed, "pushed", false, "what push runs on a host")
 	_ = fs.MarkHidden("pushed") // it is there
 	markFile(c, "to")
+	offerValues(c, "linger", "auto\tas the swarm needs it", "0\tnot at all", "10s\tuntil idle that long")
 }
 
 // check completes and validates flags and arguments; it touches no file and no network. Errors are usage errors.

@@ -47,7 +47,7 @@ func TestCourseStaysSmall(t *testing.T) {
 		t.Errorf("%d traces, %+v", len(traces), traces[0])
 	}
 	c.told(begun.Add(5*time.Second), wire.Result{Member: "m-00000000", Millis: 2000})
-	if traces, _ = c.account(); traces[0].Start != 3000 || traces[0].Steps != nil && len(traces[0].Steps) > 0 {
+	if traces, _ = c.account(); traces[0].Start != 3000 || len(traces[0].Steps) > 0 {
 		t.Errorf("%+v", traces[0])
 	}
 }

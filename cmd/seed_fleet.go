@@ -19,7 +19,11 @@ func (s *seedRun) ledgerRows() []wire.LedgerRow {
 			Code: int(r.Code), Reason: r.Reason, Bytes: r.Bytes, Millis: r.Millis,
 		}
 		if !r.State.Complete() { // who died without a word has told no bytes
-			out[i].Bytes = max(r.Bytes, uint64(s.rates.of(r.Member).done*float64(s.oneCopy)))
+			p := s.rates.of(r.Member)
+			out[i].Bytes = max(r.Bytes, uint64(p.done*float64(s.oneCopy)))
+			if r.State == seed.Lost { // nor when
+				out[i].Millis = max(r.Millis, uint64(max(0, p.met.Sub(p.begun).Milliseconds())))
+			}
 		}
 	}
 	return out
@@ -72,10 +76,11 @@ type rowRates struct {
 type peerRate struct {
 	meter   meter
 	begun   time.Time
-	done    float64 // 0 to 1, at last sight
-	rate    uint64  // bytes per second; 0 where there is no session
-	seen    bool    // in session now
-	joining bool    // was incomplete when it was first seen
+	done    float64   // 0 to 1, at last sight
+	rate    uint64    // bytes per second; 0 where there is no session
+	seen    bool      // in session now
+	met     time.Time // when it was last
+	joining bool      // was incomplete when it was first seen
 }
 
 // begin notes when a receiver began, before its first update or after.
@@ -111,6 +116,7 @@ func (r *rowRates) update(now time.Time, n swarm.Snapshot, size uint64) {
 		}
 		p := r.entry(peer.Member, now)
 		p.done, p.seen = min(1, float64(peer.Have)/float64(peer.Wanted)), true
+		p.met = now
 		p.joining = p.joining || peer.Have < peer.Wanted
 		p.meter.update(now, uint64(p.done*float64(size)))
 		p.rate = uint64(p.meter.rate())

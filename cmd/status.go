@@ -44,20 +44,7 @@ func newStatusCmd(a *app) *cobra.Command {
 			"members which still have content.",
 		Example: "  p2pcp status --watch $T\n  T=$(p2pcp status --ticket --join node7:7799 $T)",
 		Args:    wantArgs(1, 1, "a TICKET"),
-		RunE: func(_ *cobra.Command, args []string) error {
-			if err := f.check(); err != nil {
-				return err
-			}
-			o, err := a.observed(args[0], &f.observerFlags)
-			if err != nil {
-				return err
-			}
-			r := &statusRun{app: a, flags: &f, swarm: o, crawler: newCrawler(o)}
-			if f.watch {
-				return r.watch()
-			}
-			return r.once()
-		},
+		RunE:    func(_ *cobra.Command, args []string) error { return a.status(args[0], &f) },
 	}
 	c.Flags().SortFlags = false
 	c.Flags().BoolVarP(&f.watch, "watch", "w", false, "go on until interrupted")
@@ -65,6 +52,24 @@ func newStatusCmd(a *app) *cobra.Command {
 	c.Flags().BoolVar(&f.ticket, "ticket", false, "print a ticket that names three living members")
 	f.register(c)
 	return c
+}
+
+// status runs status and top.
+func (a *app) status(word string, f *statusFlags) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	o, err := a.observed(word, &f.observerFlags)
+	if err != nil {
+		return err
+	}
+	r := &statusRun{app: a, flags: f, swarm: o, crawler: newCrawler(o)}
+	if f.watch {
+		r.crawler.patience = topFrame
+		defer r.crawler.keep.close()
+		return r.watch()
+	}
+	return r.once()
 }
 
 func (f *statusFlags) check() error {
@@ -84,6 +89,7 @@ type statusRun struct {
 	swarm   *observed
 	crawler *crawler
 	frame   []string // that --watch shows on a terminal
+	memory  memory   // of --watch
 }
 
 // once looks once and prints.
@@ -127,20 +133,25 @@ func (r *statusRun) watch() error {
 	}
 	defer r.leave()
 	addrs, answered := r.swarm.addrs, time.Time{}
+	r.memory = memory{}
 	for {
+		begun := time.Now()
 		s, err := r.crawler.survey(a.ctx, addrs)
 		switch {
 		case err == nil:
 			answered = time.Now()
 			s.distrust(r.swarm.addrs)
 			addrs = distinct(append(slices.Clone(r.swarm.addrs), s.addrs()...))
-			if err := r.show(mergeSurvey(r.swarm.ticket.ID, s), live); err != nil {
+			r.memory.complete(answered, &s)
+			m := mergeSurvey(r.swarm.ticket.ID, s)
+			r.memory.annotate(answered, m.Hosts)
+			if err := r.show(m, live); err != nil {
 				return err
 			}
 		case a.ctx.Err() != nil, time.Since(answered) > watchPatience, !errors.Is(err, swarm.ErrNobody):
 			return err
 		}
-		sleep(a.ctx, period)
+		sleep(a.ctx, max(period-time.Since(begun), watchPeriod/4))
 		if a.ctx.Err() != nil {
 			return context.Cause(a.ctx)
 		}

@@ -61,14 +61,14 @@ func TestStatusTable(t *testing.T) {
 	m := mergeSurvey(blocks.Sum([]byte("content")), sampleSurvey())
 	got := "\n" + strings.Join(m.lines(fleetStyle{}), "\n") + "\n"
 	want := `
-swarm 3fba5250 1.0 MiB  2/10 hosts done  6 under way  1 failed  1 lost  total 2.0 KiB/s
+swarm 3fba5250 1.0 MiB  2/10 hosts done  6 under way  1 silent  1 failed  1 lost  total 2.0 KiB/s
 seed seed[1-2] up 1.0 KiB/s  sent 1.50 copies  rarest block 3 copies (#5)
 HOST  STATE     DONE  RATE       TIME  NOTE
 ----------------------------------------------------------
 n6    failed    50%   -          3s    exit 7 no space\nleft
 n7    lost      0%    -          3s    exit 6
-n4    manifest  0%    0 B/s      -
 ns    silent    0%    0 B/s      -     doesn't answer from here
+n4    manifest  0%    0 B/s      -
 n9    begun     0%    0 B/s      -     doesn't answer from here
 n3    getting   25%   2.0 KiB/s  -
 n5    getting   50%   0 B/s      -     no peer
@@ -112,8 +112,8 @@ func TestStatusTSVAndLine(t *testing.T) {
 		"HOST\tSTATE\tDONE\tRATE\tBYTES\tSECONDS\tCODE\tNOTE",
 		"n6\tfailed\t0.500\t0\t524288\t3.000\t7\tno space\\nleft",
 		"n7\tlost\t0.000\t0\t100\t2.500\t6\t",
-		"n4\tmanifest\t0.000\t0\t0\t0.000\t0\t",
 		"ns\tsilent\t0.000\t0\t0\t0.000\t0\tdoesn't answer from here",
+		"n4\tmanifest\t0.000\t0\t0\t0.000\t0\t",
 		"n9\tbegun\t0.000\t0\t100\t0.000\t0\tdoesn't answer from here",
 		"n3\tgetting\t0.250\t2048\t262144\t0.000\t0\t",
 		"n5\tgetting\t0.500\t0\t0\t0.000\t0\tno peer",
@@ -127,7 +127,7 @@ func TestStatusTSVAndLine(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	line := m.line(time.Date(2026, 11, 1, 2, 3, 4, 0, time.UTC))
-	if want := "status time=2026-11-01T02:03:04Z id=3fba5250 hosts=2/10 failed=1 lost=1 rate=2.0KiB/s egress=1.50 rarest=3 seeds=2 slowest=n4 slowest_done=0%"; line != want {
+	if want := "status time=2026-11-01T02:03:04Z id=3fba5250 hosts=2/10 failed=1 lost=1 stalled=1 rate=2.0KiB/s egress=1.50 rarest=3 seeds=2 slowest=ns slowest_done=0%"; line != want {
 		t.Errorf("got  %s\nwant %s", line, want)
 	}
 }
@@ -173,7 +173,7 @@ func TestStatusWithoutSeed(t *testing.T) {
 	m := mergeSurvey(blocks.Sum(nil), s)
 	got := "\n" + strings.Join(m.lines(fleetStyle{}), "\n") + "\n"
 	compareTables(t, got, `
-swarm af1349b9 1.0 MiB  1/3 hosts done  2 under way  total 0 B/s
+swarm af1349b9 1.0 MiB  1/3 hosts done  2 under way  2 silent  total 0 B/s
 no seed answers  rarest block 1 copy (#0)
 HOST  STATE   DONE  RATE   TIME  NOTE
 ---

@@ -15,7 +15,7 @@ import (
 
 // Limits of a survey.
 const (
-	surveyAtOnce  = 32                     // members that are asked at a time
+	surveyAtOnce  = 128                    // members that are asked at a time
 	surveyMember  = 2 * time.Second        // for a member that another one named
 	surveyGrace   = 500 * time.Millisecond // for the ticket's other addresses, once somebody has answered
 	surveyAddrs   = 4096                   // addresses that are dialed at most: whoever has the key may name any
@@ -49,30 +49,44 @@ type survey struct {
 type crawler struct {
 	look    func(ctx context.Context, addr netip.AddrPort) (sighting, error)
 	content *contentOnce
-	account bool // asks for the course of the transfer too
-	seeds   bool // asks of those who are named only the seeds
+	keep    *keeper
+	// patience bounds a whole look, of which what answers later profits in the next; 0: until all have answered or failed.
+	patience time.Duration
+	account  bool // asks for the course of the transfer too
+	seeds    bool // asks of those who are named only the seeds
 }
 
 // newCrawler makes one that asks as an observer.
 func newCrawler(o *observed) *crawler {
 	d, name, once := dialer{o.secrets}, memberName(), &contentOnce{}
-	c := &crawler{content: once}
-	c.look = func(ctx context.Context, addr netip.AddrPort) (sighting, error) {
-		seen, err := swarm.Observe(ctx, d, addr, o.ticket.ID, name)
+	c := &crawler{content: once, keep: &keeper{open: map[netip.AddrPort]*swarm.Observer{}}}
+	c.keep.dial = func(ctx context.Context, addr netip.AddrPort) (*swarm.Observer, error) {
+		return swarm.Observe(ctx, d, addr, o.ticket.ID, name)
+	}
+	c.look = func(ctx context.Context, addr netip.AddrPort) (s sighting, err error) {
+		ask := func(seen *swarm.Observer) (err error) {
+			s.addr, s.member = addr, seen.Member()
+			if c.account {
+				s.report, err = seen.Account()
+			} else {
+				s.report, err = seen.Report()
+			}
+			if err == nil {
+				once.fetch(seen)
+			}
+			return err
+		}
+		if c.patience > 0 {
+			err = c.keep.use(ctx, addr, ask)
+			return s, err
+		}
+		seen, err := c.keep.dial(ctx, addr)
 		if err != nil {
-			return sighting{}, err
+			return s, err
 		}
 		defer seen.Close()
-		ask := seen.Report
-		if c.account {
-			ask = seen.Account
-		}
-		r, err := ask()
-		if err != nil {
-			return sighting{}, err
-		}
-		once.fetch(seen)
-		return sighting{addr: addr, member: seen.Member(), report: r}, nil
+		err = ask(seen)
+		return s, err
 	}
 	return c
 }
@@ -142,7 +156,7 @@ func (c *crawler) survey(ctx context.Context, boot []netip.AddrPort) (survey, er
 	for _, addr := range boot {
 		r.add(surveyTarget{addr: addr})
 	}
-	r.run(ctx, c.look)
+	r.run(ctx, c.patience, c.look)
 	if ctx.Err() != nil {
 		return survey{}, context.Cause(ctx)
 	}
@@ -153,11 +167,18 @@ func (c *crawler) survey(ctx context.Context, boot []netip.AddrPort) (survey, er
 	return r.finish(), nil
 }
 
-// run asks until the queue is empty. It alone touches the round; its goroutines have ended when it returns.
-func (r *surveyRound) run(ctx context.Context, look func(context.Context, netip.AddrPort) (sighting, error)) {
+// run asks until the queue is empty, or for patience, if that isn't 0. It alone touches the round; its goroutines have ended when it
+// returns, or end soon, when patience has.
+func (r *surveyRound) run(ctx context.Context, patience time.Duration, look func(context.Context, netip.AddrPort) (sighting, error)) {
+	outer := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	results := make(chan surveyed)
+	results, left := make(chan surveyed), make(chan struct{})
+	defer close(left)
+	var late <-chan time.Time
+	if patience > 0 {
+		late = time.After(patience)
+	}
 	var grace <-chan time.Time
 	booting := 0 // of the running ones, addresses of the ticket
 	for running := 0; ; {
@@ -170,7 +191,16 @@ func (r *surveyRound) run(ctx context.Context, look func(context.Context, netip.
 			if t.member == "" {
 				booting++
 			}
-			go func() { results <- lookAt(ctx, t, look) }()
+			asked := ctx
+			if patience > 0 && t.member != "" {
+				asked = outer // what comes late is kept
+			}
+			go func() {
+				select {
+				case results <- lookAt(asked, t, look):
+				case <-left:
+				}
+			}()
 		}
 		switch {
 		case running == 0:
@@ -192,6 +222,11 @@ func (r *surveyRound) run(ctx context.Context, look func(context.Context, netip.
 			}
 		case <-grace:
 			cancel()
+		case <-late:
+			if len(r.seen) > 0 {
+				return
+			}
+			late = nil // nobody yet: as long as it takes
 		}
 	}
 }

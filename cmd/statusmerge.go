@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/netip"
 	"slices"
+	"time"
 
 	"p2pcp/blocks"
 	"p2pcp/swarm/wire"
@@ -17,7 +18,7 @@ type hostStatus struct {
 	Address  string  `json:"address,omitempty"` // where it answers; empty: it doesn't
 	Source   string  `json:"source,omitempty"`  // the address that a seed saw
 	Target   string  `json:"target,omitempty"`  // where the content goes
-	State    string  `json:"state"`             // begun, changed, unchanged, failed, lost; manifest, checking, getting, linger; silent
+	State    string  `json:"state"`             // begun, changed, unchanged, failed, lost; manifest, checking, getting, stalled, linger; silent
 	Done     float64 `json:"done"`              // 0 to 1
 	DownRate uint64  `json:"down_rate"`         // bytes per second
 	UpRate   uint64  `json:"up_rate"`
@@ -50,6 +51,8 @@ type statusMessage struct {
 	Done         int          `json:"hosts_done"`
 	Failed       int          `json:"hosts_failed"`
 	Lost         int          `json:"hosts_lost"`
+	Stalled      int          `json:"hosts_stalled"`  // under way, and nothing comes
+	Silent       int          `json:"hosts_silent"`   // under way, and they don't answer
 	DownRate     uint64       `json:"down_rate"`      // of all hosts
 	Egress       *float64     `json:"egress_copies"`  // sent by the seeds; null: none answers
 	RarestCopies *int         `json:"rarest_copies"`  // of the rarest block, at least; null: not known
@@ -60,6 +63,9 @@ type statusMessage struct {
 
 	Blamed []blamedStatus `json:"blamed,omitempty"` // who was caught misbehaving
 }
+
+// stalledAfter is how long a host may get nothing before it counts as standing still: 1 MiB at 100 KB/s.
+const stalledAfter = 10 * time.Second
 
 // mergeSurvey makes one picture of what the members of a swarm tell.
 func mergeSurvey(id blocks.Root, s survey) statusMessage {
@@ -209,6 +215,12 @@ func (h *hostStatus) answers(addr netip.AddrPort, r *wire.Report) {
 	switch h.State {
 	case "", "begun", "lost":
 		h.State, h.Seconds, h.Code, h.Note = r.State, 0, 0, ""
+		if idle := time.Duration(min(r.Idle, 1<<40)) * time.Millisecond; r.State == "getting" && idle >= stalledAfter {
+			h.State, h.Note = "stalled", "no block for "+formatLeft(idle)
+			if r.Sessions == 0 {
+				h.Note += ", no peer"
+			}
+		}
 	}
 	switch {
 	case h.complete():

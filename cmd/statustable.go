@@ -90,8 +90,8 @@ func (m *statusMessage) tsv() string {
 // line is the form for logs.
 func (m *statusMessage) line(at time.Time) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "status time=%s id=%s hosts=%d/%d failed=%d lost=%d rate=%s", at.UTC().Format(time.RFC3339), m.ID[:8],
-		m.Done, m.Known, m.Failed, m.Lost, compact(formatRate(float64(m.DownRate))))
+	fmt.Fprintf(&b, "status time=%s id=%s hosts=%d/%d failed=%d lost=%d stalled=%d rate=%s", at.UTC().Format(time.RFC3339), m.ID[:8],
+		m.Done, m.Known, m.Failed, m.Lost, m.Stalled+m.Silent, compact(formatRate(float64(m.DownRate))))
 	if m.Egress != nil {
 		fmt.Fprintf(&b, " egress=%.2f", *m.Egress)
 	}

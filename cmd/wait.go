@@ -243,7 +243,8 @@ func (h *hostStatus) over() bool { return (&fleetRow{State: h.State}).class() !=
 // recount makes the sums anew.
 func (m *statusMessage) recount() {
 	counts := countFleet(m.fleet())
-	m.Known, m.Done, m.Failed, m.Lost = counts.Known, counts.Done, counts.Failed, counts.Lost
+	m.Known, m.Done, m.Failed, m.Lost, m.Stalled = counts.Known, counts.Done, counts.Failed, counts.Lost, counts.Stalled
+	m.Silent = counts.Silent
 }
 
 // worst is the exit code of the host that fared worst.

@@ -66,6 +66,13 @@ func (o *Observer) greet(id blocks.Root, name string) error {
 	return nil
 }
 
+// Within makes ctx end the calls from now on, instead of the one before.
+func (o *Observer) Within(ctx context.Context) {
+	o.stop()
+	conn := o.conn
+	o.stop = context.AfterFunc(ctx, func() { closeQuietly(conn) })
+}
+
 // bound gives the next exchange its time.
 func (o *Observer) bound() { _ = o.conn.SetDeadline(time.Now().Add(helloTime)) }
 

@@ -38,13 +38,14 @@ type Lock struct {
 
 // LockTarget takes the target's lock (waits; ctx ends it): .NAME.p2pcp is made, 0700, checked to be ours, flocked and
 // re-checked. Where flock isn't supported a .NAME.p2pcp-RANDOM is made. What the lock holder then sees of the target
-// is stable as far as other gets are concerned. The directory that holds the target must exist (fs.ErrNotExist).
+// is stable as far as other gets are concerned. The directory that holds the target must exist (fs.ErrNotExist), and not be
+// where another user's symlink leads astray (ErrForeignLink).
 func LockTarget(ctx context.Context, cfg StoreConfig) (*Lock, error) {
 	parentPath, name := filepath.Split(filepath.Clean(cfg.Target))
 	if !filepath.IsAbs(cfg.Target) || name == "" {
 		return nil, fmt.Errorf("lock %q: not an absolute path of a file or directory", cfg.Target)
 	}
-	parent, err := os.OpenRoot(parentPath)
+	parent, err := openDestination(parentPath)
 	if err != nil {
 		return nil, fmt.Errorf("open destination: %w", err)
 	}

@@ -74,6 +74,7 @@ var sentinels = []struct {
 	{seed.ErrRefused, exitLocal, "leave it out with --exclude, or rename it"},
 	{blocks.ErrNoSpace, exitLocal, "free some space, or choose another place with -o; what arrived is kept"},
 	{blocks.ErrNotOurs, exitLocal, "remove it if nobody needs it, or choose another place with -o"},
+	{blocks.ErrForeignLink, exitLocal, "name the place it leads to, if that is what you mean"},
 	{blocks.ErrManifest, exitIntegrity, "don't trust this seed"},
 	{blocks.ErrBadBlock, exitIntegrity, ""},
 	{swarm.ErrNobody, exitNobody, "is the seed running and its port open? 'p2pcp ping TICKET' tells"},

@@ -42,7 +42,7 @@ func findPlace(to string, c *blocks.Content) (place, error) {
 // prepare makes sure that the directory around the target is there.
 func (p place) prepare() error {
 	if p.make {
-		if err := os.MkdirAll(filepath.Dir(p.target), 0o777); err != nil {
+		if err := blocks.MakeDestination(filepath.Dir(p.target)); err != nil {
 			return exitf(exitLocal, elsewhere, "can't make the directory %s: %w", quoteName(filepath.Dir(p.target)), bare(err))
 		}
 	}

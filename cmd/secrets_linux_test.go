@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -10,7 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -41,18 +39,6 @@ func detachedIsClean(l *sandbox, args []string, clean func(what, text string)) {
 		l.t.Fatal("no process was found")
 	}
 	l.ok("stop", "--all")
-}
-
-// traceOf starts a command, waits until a file is there, aborts it and returns what it printed.
-func traceOf(l *sandbox, c *exec.Cmd, until string) string {
-	l.t.Helper()
-	var out bytes.Buffer
-	c.Stdout, c.Stderr = &out, &out
-	l.check(c.Start())
-	within(l.t, 20*time.Second, "it has begun", func() bool { _, err := os.Lstat(until); return err == nil })
-	l.check(c.Process.Signal(syscall.SIGABRT))
-	_ = c.Wait()
-	return out.String()
 }
 
 // dumpProbe prints what keeps a process of ours from leaving a core dump.

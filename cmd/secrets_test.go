@@ -1,13 +1,16 @@
 package cmd
 
 import (
+	"bytes"
 	"encoding/hex"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"p2pcp/internal/port"
 	"p2pcp/seed"
@@ -122,6 +125,18 @@ func TestNoKeyInAnyOutput(t *testing.T) {
 		l.check(os.RemoveAll(l.path("d")))
 		l.check(os.RemoveAll(l.path("slow")))
 	}
+}
+
+// traceOf starts a command, waits until a file is there, aborts it and returns what it printed.
+func traceOf(l *sandbox, c *exec.Cmd, until string) string {
+	l.t.Helper()
+	var out bytes.Buffer
+	c.Stdout, c.Stderr = &out, &out
+	l.check(c.Start())
+	within(l.t, 20*time.Second, "it has begun", func() bool { _, err := os.Lstat(until); return err == nil })
+	l.check(c.Process.Signal(syscall.SIGABRT))
+	_ = c.Wait()
+	return out.String()
 }
 
 func containsAny(text string, marks []string) bool {

@@ -11,7 +11,7 @@ GOFUMPT := mvdan.cc/gofumpt@v0.12.0
 
 OPS ?= 2400
 SEED ?= 1
-.PHONY: build demo test short e2e soak lint fuzz sim sim-all bench bench-quick bench-page benchmarks gossip-scale completions check install clean
+.PHONY: build demo test short e2e push-many soak lint fuzz sim sim-all bench bench-quick bench-page benchmarks gossip-scale completions check install clean
 
 build: ## the static binary, bin/p2pcp
 	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/p2pcp .
@@ -27,6 +27,9 @@ short: ## the tests without the race detector
 
 e2e: build ## the tests on hosts made of network namespaces (root, Linux)
 	P2PCP_E2E=1 P2PCP_BIN=$(CURDIR)/bin/p2pcp go test -count=1 -timeout 20m -run 'TestE2E|TestLab' -v ./internal/...
+
+push-many: build ## push to 200 hosts (root, Linux)
+	P2PCP_E2E=1 P2PCP_E2E_MANY=$(or $(N),200) P2PCP_BIN=$(CURDIR)/bin/p2pcp go test -count=1 -timeout 20m -run TestE2EPushMany -v ./internal/e2e
 
 soak: ## OPS random operations on twelve hosts, with the race detector (root, Linux); the default takes 20 minutes
 	go build -race -o bin/p2pcp-race .

@@ -72,6 +72,11 @@ var errPushed = errors.New("pushed")
 // run logs in while it hashes, serves until every host has its verdict, and tells it.
 func (p *pushRun) run() error {
 	a := p.app
+	for _, path := range p.paths {
+		if _, err := os.Lstat(path); err != nil { // before anybody is asked
+			return exitf(exitLocal, "is the path right, and on this host?", "%w", err)
+		}
+	}
 	ctx, stop := context.WithCancelCause(a.ctx)
 	defer stop(nil)
 	if err := p.prepare(ctx); err != nil {

@@ -191,7 +191,7 @@ func verdictLine(s *fleet.Status, hosts string) string {
 	line := s.State.String() + " " + hosts
 	switch {
 	case s.State.Complete():
-		return line + " " + quoteName(s.Path) + " " + s.Root[:min(8, len(s.Root))]
+		return line + " " + quoteName(s.Path) + " " + quoteMessage(s.Root[:min(8, len(s.Root))])
 	case s.State == fleet.Failed:
 		return line + " " + failure(s)
 	}

@@ -60,7 +60,8 @@ func runPushed(a *app, c *cobra.Command, f *getFlags) error {
 		return a.detach("-", string(line))
 	case f.detach:
 		// Until the content is in place stdout is ssh's. It may go: we don't.
-		a.stdout.lost, a.stderr.lost = func(error) {}, func(error) {}
+		a.stdout.letGo()
+		a.stderr.letGo()
 	default:
 		go a.hangUp(in)
 	}

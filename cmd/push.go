@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -60,6 +61,9 @@ type pushRun struct {
 	fleet  *fleet.Fleet
 	opened chan struct{} // closed once the seed has its ticket
 	shown  *fleetDisplay // nil before the seed has its ticket
+
+	telling sync.Once
+	told    error // of tell
 }
 
 // errPushed ends the seed of a push that is over.
@@ -68,6 +72,11 @@ var errPushed = errors.New("pushed")
 // run logs in while it hashes, serves until every host has its verdict, and tells it.
 func (p *pushRun) run() error {
 	a := p.app
+	for _, path := range p.paths {
+		if _, err := os.Lstat(path); err != nil { // before anybody is asked
+			return exitf(exitLocal, "is the path right, and on this host?", "%w", err)
+		}
+	}
 	ctx, stop := context.WithCancelCause(a.ctx)
 	defer stop(nil)
 	if err := p.prepare(ctx); err != nil {
@@ -108,7 +117,6 @@ func (p *pushRun) run() error {
 	if errors.Is(err, errPushed) {
 		err = nil
 	}
-	p.shown.quit()
 	return p.verdict(err)
 }
 
@@ -126,9 +134,18 @@ func (p *pushRun) prepare(ctx context.Context) error {
 	p.fleet = fleet.New(fleet.Config{
 		Hosts: p.hosts, SSH: f.sshWords, Fanout: f.fanout, Login: f.login, Protocol: protocolVersion, Push: pushVersion,
 		Programs: &fleet.Programs{Self: self, System: runtime.GOOS, Arch: runtime.GOARCH, Dir: f.binDir},
-		Place:    f.place(), Command: f.run != "", Orders: p.orders, Decided: p.decided,
+		Place:    f.place(), Command: f.run != "", Orders: p.orders, Decided: p.decided, AllDecided: p.allDecided,
 	})
 	return nil
+}
+
+// allDecided is the Fleet's: the verdicts are told while the hosts' processes still end, if there was anything to be had.
+func (p *pushRun) allDecided() {
+	select {
+	case <-p.opened:
+		p.tell()
+	default:
+	}
 }
 
 // orders is the Fleet's: it waits for the ticket.

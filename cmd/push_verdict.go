@@ -79,14 +79,22 @@ type pushResult struct {
 	Seconds     float64 `json:"seconds"`
 }
 
-// verdict tells what became of every host, writes --retry-file, and returns the worst host's code. err is the seed's.
+// tell tells what became of every host and writes --retry-file, once.
+func (p *pushRun) tell() {
+	p.telling.Do(func() {
+		all := p.fleet.Statuses()
+		if p.shown != nil {
+			p.shown.quit()
+		}
+		retried := p.writeRetryFile(all)
+		p.told = errors.Join(p.print(all, p.sum(all)), retried)
+	})
+}
+
+// verdict is the worst host's code, once all that is to be told is told. err is the seed's.
 func (p *pushRun) verdict(err error) error {
-	all := p.fleet.Statuses()
-	r := p.sum(all)
-	retried := p.writeRetryFile(all)
-	if told := p.tell(all, r); told != nil {
-		return told
-	}
+	p.tell()
+	r := p.sum(p.fleet.Statuses())
 	if err == nil && p.seed.source != nil {
 		if changed := p.seed.source.Changed(); len(changed) > 0 {
 			err = exitf(max(r.Code, exitLocal), "push it again", "%s changed while it was sent", quoteName(changed[0]))
@@ -97,8 +105,8 @@ func (p *pushRun) verdict(err error) error {
 		return err
 	case p.app.ctx.Err() != nil:
 		return p.app.ctx.Err() // the signal has been told
-	case retried != nil:
-		return retried
+	case p.told != nil:
+		return p.told
 	case r.Code == exitOK:
 		return nil
 	}
@@ -127,8 +135,8 @@ func (p *pushRun) sum(all []fleet.Status) pushResult {
 	return r
 }
 
-// tell prints the verdicts: a line of sums for a person, a line a group of equal hosts for scripts.
-func (p *pushRun) tell(all []fleet.Status, r pushResult) error {
+// print prints the verdicts: a line of sums for a person, a line a group of equal hosts for scripts.
+func (p *pushRun) print(all []fleet.Status, r pushResult) error {
 	a := p.app
 	if a.json {
 		return a.result("", r)
@@ -183,7 +191,7 @@ func verdictLine(s *fleet.Status, hosts string) string {
 	line := s.State.String() + " " + hosts
 	switch {
 	case s.State.Complete():
-		return line + " " + quoteName(s.Path) + " " + s.Root[:min(8, len(s.Root))]
+		return line + " " + quoteName(s.Path) + " " + quoteMessage(s.Root[:min(8, len(s.Root))])
 	case s.State == fleet.Failed:
 		return line + " " + failure(s)
 	}

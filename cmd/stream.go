@@ -15,6 +15,9 @@ type stream struct {
 
 	mu  sync.Mutex
 	err error
+	// Nobody need read it: once nobody does, what is written is dropped without an error.
+	optional bool
+	dropping bool
 }
 
 // Write implements io.Writer.
@@ -24,16 +27,31 @@ func (s *stream) Write(p []byte) (int, error) {
 	if s.err != nil {
 		return 0, s.err
 	}
+	if s.dropping {
+		return len(p), nil
+	}
 	n, err := s.file.Write(p)
 	if err == nil {
 		return n, nil
 	}
+	gone := errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.EIO)
+	if gone && s.optional {
+		s.dropping = true
+		return len(p), nil
+	}
 	s.err = err
-	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.EIO) {
+	if gone {
 		s.err = exitSilently(exitPipe, err)
 		s.lost(s.err)
 	}
 	return n, s.err
+}
+
+// letGo makes the stream optional.
+func (s *stream) letGo() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.optional = true
 }
 
 // failure is the error that sticks.

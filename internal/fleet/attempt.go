@@ -2,7 +2,9 @@ package fleet
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -27,6 +29,7 @@ type attempt struct {
 	session *session
 	talk    talk
 	program *program // that is being sent
+	sends   int      // how often
 	release func()   // gives the slot back
 
 	end     ending
@@ -95,7 +98,8 @@ func (a *attempt) take(ctx context.Context, q ask) {
 		a.program = p
 		a.session.send([]byte(strings.TrimRight(fmt.Sprintf("%s %s %s %s", p.name(), p.sum, p.crc, f.cfg.Place), " ") + "\n"))
 	case bytesWanted:
-		if a.program == nil {
+		if a.sends++; a.program == nil || a.sends > maxSends {
+			a.giveUp(codeFailure, errors.New("it asks for the program again and again"))
 			return
 		}
 		f.update(a.host, func(s *Status) { s.State, s.Sent = Sending, true })
@@ -110,7 +114,7 @@ func (a *attempt) take(ctx context.Context, q ask) {
 		if q.came {
 			why = "the program was sent and doesn't run there: is it of this release?"
 		}
-		a.giveUp(codeLocal, fmt.Errorf("%s", why))
+		a.giveUp(codeLocal, errors.New(why))
 	case orders:
 		a.order(ctx)
 	case report:
@@ -122,8 +126,9 @@ func (a *attempt) take(ctx context.Context, q ask) {
 
 // answered notes that a shell is there.
 func (a *attempt) answered() {
-	a.hello.Store(true)
-	a.watch.Reset(sendTime)
+	if !a.hello.Swap(true) {
+		a.watch.Reset(sendTime)
+	}
 }
 
 // giveUp ends the attempt for a reason of ours.
@@ -165,8 +170,8 @@ func (a *attempt) report(r Report) {
 			if r.Stage != "transfer" {
 				return
 			}
-			s.Done, s.Total, s.Rate = r.Done, r.Total, r.Rate
-			if r.ETA != nil {
+			s.Done, s.Total, s.Rate = min(r.Done, r.Total), r.Total, r.Rate
+			if r.ETA != nil && *r.ETA >= 0 && *r.ETA < maxLeft {
 				s.Left = time.Duration(*r.ETA * float64(time.Second))
 			}
 			a.host.touched = a.host.touched || r.Done > 0
@@ -229,7 +234,7 @@ func (f *Fleet) judge(ctx context.Context, h *hostRun, e ending) (v verdict, aga
 		if e.exit.Hint != "" {
 			text += "; " + e.exit.Hint
 		}
-		return verdict{Failed, e.exit.Code, text}, false
+		return verdict{Failed, known(e.exit.Code), text}, false
 	case e.expired:
 		return verdict{Lost, codeNobody, last("not a word for too long")}, false
 	case died:
@@ -237,9 +242,13 @@ func (f *Fleet) judge(ctx context.Context, h *hostRun, e ending) (v verdict, aga
 	case e.code == 0:
 		return verdict{Failed, codeFailure, last("it ended without a result")}, false
 	}
-	code := e.code
-	if code > codeWorst {
-		code = codeFailure
+	return verdict{Failed, known(e.code), last("it ended with exit %d", e.code)}, false
+}
+
+// known is a code of p2pcp's table as it is, and a failure for any other: a host may tell us anything.
+func known(code int) int {
+	if code >= codeFailure && code <= codeWorst || slices.Contains([]int{codeStopped, 141, 143}, code) {
+		return code
 	}
-	return verdict{Failed, code, last("it ended with exit %d", e.code)}, false
+	return codeFailure
 }

@@ -116,6 +116,13 @@ func (h *fakeHost) converse(kind string) int {
 		h.say("hello Linux sparc64 lacks")
 		_, _ = io.Copy(io.Discard, h.in)
 		return 1
+	case "greedy":
+		h.say("hello Linux x86_64 lacks")
+		go func() { _, _ = io.Copy(io.Discard, h.in) }()
+		for range 100 {
+			h.say("want raw")
+		}
+		forever()
 	case "nowhere":
 		h.say("hello Linux x86_64 lacks")
 		_, _ = h.in.ReadString('\n')
@@ -153,6 +160,9 @@ func (h *fakeHost) get(kind string) int {
 		fmt.Fprintln(os.Stderr, `{"message_type":"warning","message":"hm"}`)
 		fmt.Fprintln(os.Stderr, `{"message_type":"exit_error","code":7,"message":"no space left","hint":"free some"}`)
 		return 7
+	case "liar":
+		fmt.Fprintln(os.Stderr, `{"message_type":"exit_error","code":0,"message":"all is well"}`)
+		return 0
 	case "mute":
 		return 0
 	case "odd":

@@ -13,7 +13,11 @@ const (
 	retryAfter = time.Second      // times the attempts so far
 	sendTime   = 5 * time.Minute  // for the program to be sent and to run
 	silence    = 90 * time.Second // of a get that otherwise says something every few seconds
-	keepAlive  = 15               // seconds between ssh's questions whether the other side lives, of which it asks three
+	maxSends   = 8                // of the program in one attempt: there are no more places
+	maxLeft    = 1e9              // seconds of an estimate that can be meant
+	// ssh gives up so much before we do, and says at what.
+	connectSpare = 2 * time.Second
+	keepAlive    = 15 // seconds between ssh's questions whether the other side lives, of which it asks three
 )
 
 // Config says what a Fleet does. All fields but Place, Decided and AllDecided are needed.
@@ -173,7 +177,7 @@ func (f *Fleet) decide(h *hostRun, v verdict) {
 func (f *Fleet) command(h Host) []string {
 	words := append([]string{}, f.cfg.SSH...)
 	for _, option := range []string{
-		"BatchMode=yes", fmt.Sprintf("ConnectTimeout=%d", max(1, int(f.cfg.Login.Seconds()))),
+		"BatchMode=yes", fmt.Sprintf("ConnectTimeout=%d", max(1, int((f.cfg.Login-connectSpare).Seconds()))),
 		fmt.Sprintf("ServerAliveInterval=%d", keepAlive), "ServerAliveCountMax=3", "ClearAllForwardings=yes", "RemoteCommand=none",
 	} {
 		words = append(words, "-o", option)

@@ -65,7 +65,7 @@ func count(t *testing.T, dir, file string) int {
 func TestVerdicts(t *testing.T) {
 	var told []string
 	last := false
-	f, dir := fakeFleet(t, "good,same,down,denied,busy,nologin,full,dies,flaky,mute,odd,alien,nowhere", func(c *Config) {
+	f, dir := fakeFleet(t, "good,same,down,denied,busy,nologin,full,dies,flaky,mute,odd,alien,nowhere,liar,greedy", func(c *Config) {
 		c.Decided = func(s Status) {
 			if last || !s.State.Over() {
 				t.Errorf("%s is told late or early", s.Host)
@@ -88,6 +88,8 @@ mute: failed 1 after 1: it ended without a result
 odd: failed 1 after 1: odd
 alien: failed 1 after 1: no p2pcp for this host (Linux sparc64): name a directory with the releases' binaries with --bin-dir
 nowhere: failed 7 after 1: no directory there takes the program and lets it run (tried the cache, /var/tmp, /tmp and /dev/shm)
+liar: failed 1 after 1: all is well
+greedy: failed 1 after 1: it asks for the program again and again
 `
 	if got := verdicts(f); got != want {
 		t.Errorf("%s", got)
@@ -193,7 +195,7 @@ func TestOrdersThatFail(t *testing.T) {
 func TestCommandLine(t *testing.T) {
 	f := New(Config{SSH: []string{"ssh", "-F", "cfg"}, Login: 10 * time.Second})
 	got := f.command(Host{"u", "fd00::1", 22})
-	if got[0] != "ssh" || got[2] != "cfg" || !slices.Contains(got, "BatchMode=yes") || !slices.Contains(got, "ConnectTimeout=10") {
+	if got[0] != "ssh" || got[2] != "cfg" || !slices.Contains(got, "BatchMode=yes") || !slices.Contains(got, "ConnectTimeout=8") {
 		t.Errorf("%q", got)
 	}
 	if end := got[len(got)-5:]; !slices.Equal(end, []string{"-p", "22", "--", "u@fd00::1", login}) {

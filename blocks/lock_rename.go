@@ -12,8 +12,8 @@ import (
 // renameTries bounds the attempts at a rename while others change the target at the same time.
 const renameTries = 8
 
-// errGone says that the directory that holds the target isn't where it was.
-var errGone = errors.New("the destination directory was moved or removed")
+// ErrGone says that the directory that holds the target isn't where it was.
+var ErrGone = errors.New("the destination directory was moved or removed")
 
 // errTurnedUp says that something got the target's name after it was looked at. errors.Is(err, fs.ErrExist).
 var errTurnedUp = fmt.Errorf("made by another meanwhile, and not replaced: %w", fs.ErrExist)
@@ -48,7 +48,7 @@ func (l *Lock) parentThere() error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%w: %s", errGone, l.parent.Name())
+	return fmt.Errorf("%w: %s", ErrGone, l.parent.Name())
 }
 
 // rename is one attempt.

@@ -89,7 +89,7 @@ func TestPlaceWithoutDestination(t *testing.T) {
 	if err := os.Rename(dir, moved); err != nil {
 		t.Fatal(err)
 	}
-	if err := g.s.Place(t.Context()); !errors.Is(err, errGone) {
+	if err := g.s.Place(t.Context()); !errors.Is(err, ErrGone) {
 		t.Errorf("got %v", err)
 	}
 	if err := os.Rename(moved, dir); err != nil {

@@ -58,7 +58,7 @@ func sameDir(root *os.Root, at *os.File) error {
 		return err
 	}
 	if !os.SameFile(a, b) {
-		return fmt.Errorf("%w: %s", errGone, root.Name())
+		return fmt.Errorf("%w: %s", ErrGone, root.Name())
 	}
 	return nil
 }

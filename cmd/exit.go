@@ -73,6 +73,7 @@ var sentinels = []struct {
 	{seed.ErrUnreadable, exitLocal, "leave it out with --exclude, or make it readable"},
 	{seed.ErrRefused, exitLocal, "leave it out with --exclude, or rename it"},
 	{blocks.ErrNoSpace, exitLocal, "free some space, or choose another place with -o; what arrived is kept"},
+	{blocks.ErrGone, exitLocal, "make it again, or choose another place with -o"},
 	{blocks.ErrNotOurs, exitLocal, "remove it if nobody needs it, or choose another place with -o"},
 	{blocks.ErrForeignLink, exitLocal, "name the place it leads to, if that is what you mean"},
 	{blocks.ErrManifest, exitIntegrity, "don't trust this seed"},
@@ -133,9 +134,7 @@ func classify(err error) *exitError {
 			return &exitError{code: s.code, err: err, hint: s.hint}
 		}
 	}
-	var errno syscall.Errno
-	var path *fs.PathError
-	if errors.As(err, &path) && errors.As(err, &errno) {
+	if path := (*fs.PathError)(nil); errors.As(err, &path) {
 		return &exitError{code: exitLocal, err: err}
 	}
 	return &exitError{code: exitFailure, err: err}

@@ -17,6 +17,7 @@ func TestJSONIsDocumented(t *testing.T) {
 		statusMessage{},
 		hostStatus{},
 		seedStatus{},
+		blamedStatus{},
 		reportMessage{},
 		reportSeed{},
 		reportHost{},

@@ -41,6 +41,9 @@ func newSeedCmd(a *app) *cobra.Command {
 			if err := f.check(c, args); err != nil {
 				return err
 			}
+			if err := f.checkRun(c); err != nil {
+				return err
+			}
 			if f.detach && a.detached() == nil {
 				return a.detach("", "")
 			}

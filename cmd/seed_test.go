@@ -46,7 +46,7 @@ func TestSeedOutput(t *testing.T) {
 	for _, m := range jsonLines(t, out) {
 		types = append(types, m["message_type"].(string))
 	}
-	if got := strings.Join(types, " "); code != exitOK || got != "start status ticket status summary" {
+	if got := strings.Join(types, " "); code != exitOK || got != "start status ticket status summary report" {
 		t.Errorf("--json: exit %d, %s", code, got)
 	}
 }

@@ -32,13 +32,24 @@ func TestSeedIsAskedLast(t *testing.T) {
 		t.Errorf("at first: %+v", got)
 	}
 	r.up(2, "whole", false)
-	if n := len(kinds(r.wait(900*time.Millisecond), Ask)); n != 0 {
+	if n := len(kinds(r.wait(firstBytes), Ask)); n != 0 {
 		t.Errorf("%d Requests to a seed while a complete receiver is there", n)
 	}
 	got := kinds(r.do(Event{Kind: Refused, Peer: 2, Index: kinds(r.all, Ask)[0].Index, Reason: Busy}), Ask)
 	got = append(got, kinds(r.wait(tickTime), Ask)...)
 	if len(got) != 1 || got[0].Peer != 1 {
 		t.Errorf("while the complete one is busy: %+v", got)
+	}
+}
+
+// Who says that it holds everything, and sends nothing, doesn't keep the seed from being asked.
+func TestSeedIsAskedForWhatDoesNotCome(t *testing.T) {
+	r := receiver(t, 20, CoreConfig{})
+	r.up(1, "seed", true)
+	r.up(2, "liar", false)
+	got := kinds(r.wait(firstBytes+3*tickTime), Ask)
+	if len(got) != 1 || got[0].Peer != 1 {
+		t.Errorf("%+v", got)
 	}
 }
 

@@ -7,7 +7,7 @@ const (
 	seedCredit    = 4                      // Blocks that it may send us unasked at a time
 	fullShare     = 0.7                    // of the most that ever came, when receivers alone fill our link
 	grantPause    = 100 * time.Millisecond // after its last Grant before we ask it ourselves
-	firstBytes    = time.Second            // for the first bytes of one who never sent any
+	firstBytes    = 500 * time.Millisecond // for the first bytes of one who never sent any
 	firstGrant    = 500 * time.Millisecond // the same for one that hasn't granted yet
 	smallManifest = 2                      // Manifest Blocks up to which everyone asks a seed at once: the round trips saved outweigh the bytes
 )

@@ -22,13 +22,15 @@ import (
 // foeEnv makes TestFoeProcess an attacker: ATTACK|TICKET, or stranger|ADDRESS for one without the key.
 const foeEnv = "P2PCP_E2E_FOE"
 
+const stranger = "stranger" // attacks a transfer that has begun
+
 // TestFoeProcess is no test: it attacks until it is killed.
 func TestFoeProcess(t *testing.T) {
 	what, whom, ok := strings.Cut(os.Getenv(foeEnv), "|")
 	if !ok {
 		t.Skip("only a process of TestE2EHostile")
 	}
-	if what == "stranger" {
+	if what == stranger {
 		beStranger(t, whom)
 		return
 	}
@@ -95,6 +97,16 @@ type assault struct {
 	path, sum string
 }
 
+// foe starts an attacker on the last host.
+func (r *rig) foe(what, whom string) *lab.Proc {
+	r.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		r.Fatal(err)
+	}
+	return r.start(r.n-1, "env", foeEnv+"="+what+"|"+whom, self, "-test.run", "^TestFoeProcess$", "-test.timeout", "5m")
+}
+
 // run seeds, attacks, gets, and tells how long the last receiver took, what all of them said, the status and the seed's peak.
 func (a assault) run(t *testing.T, what string) (took time.Duration, said, status string, peak int64) {
 	t.Helper()
@@ -102,22 +114,18 @@ func (a assault) run(t *testing.T, what string) (took time.Duration, said, statu
 	foeHost := r.n - 1
 	seeding, ticket := r.seed(a.path, "-v")
 	var foe *lab.Proc
-	if what != "" {
-		self, err := os.Executable()
-		if err != nil {
-			t.Fatal(err)
-		}
-		whom := ticket
-		if what == "stranger" {
-			whom = fmt.Sprintf("%s:7700", r.host(0).Addr())
-		}
-		foe = r.start(foeHost, "env", foeEnv+"="+what+"|"+whom, self, "-test.run", "^TestFoeProcess$", "-test.timeout", "5m")
+	if what != "" && what != stranger {
+		foe = r.foe(what, ticket)
 		time.Sleep(500 * time.Millisecond) // it has begun
 	}
 	begin := time.Now()
 	var all []*lab.Proc
 	for h := 1; h < foeHost; h++ {
 		all = append(all, r.get(h, ticket, "-v", "--linger", "1s"))
+	}
+	if what == stranger {
+		r.untilSent(0, 4*mib)
+		foe = r.foe(what, fmt.Sprintf("%s:7700", r.host(0).Addr()))
 	}
 	for i, p := range all {
 		r.until("a copy on "+r.host(i+1).Name(), time.Minute, func() bool { return !p.Out.When("changed").IsZero() })
@@ -161,13 +169,13 @@ func TestE2EHostile(t *testing.T) {
 		{"60 hoarding identities", ""},
 		{"members that aren't there", ""},
 		{"claimed seed", ""},
-		{"stranger", ""},
+		{stranger, ""},
 	} {
 		t.Run(c.attack, func(t *testing.T) {
 			took, said, status, peak := a.run(t, c.attack)
 			t.Logf("%.2f s, x %.3f of the quicker calm one, the seed's peak %d MiB", took.Seconds(), took.Seconds()/min(first, second).Seconds(), peak/mib)
 			bound := calm + max(calm*15/100, 2*time.Second)
-			if c.attack == "stranger" {
+			if c.attack == stranger {
 				bound = calm + calm*15/100
 			}
 			if took > bound {

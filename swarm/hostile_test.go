@@ -2,6 +2,8 @@ package swarm
 
 import (
 	"context"
+	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -12,6 +14,7 @@ import (
 
 	"p2pcp/blocks"
 	"p2pcp/internal/hostile"
+	"p2pcp/internal/port"
 	"p2pcp/swarm/wire"
 )
 
@@ -40,6 +43,7 @@ func underAttack(t *testing.T, a *hostile.Attack) (res attacked) {
 	t.Helper()
 	g, n := newGoods(t, 350), newMemNet()
 	limited := func(c *Config) {
+		c.Net = holed{c.Net}
 		c.Up, c.Down = rate.NewLimiter(hostileRate, 64<<10), rate.NewLimiter(hostileRate, 64<<10)
 		c.OnResult = func(_ netip.Addr, r wire.Result) bool {
 			if a != nil && r.Reason == "slander" {
@@ -105,6 +109,17 @@ func underAttack(t *testing.T, a *hostile.Attack) (res attacked) {
 	return res
 }
 
+// holed is a Net in which dials to 198.18.0.0/15 are never answered.
+type holed struct{ Net }
+
+func (h holed) Dial(ctx context.Context, to netip.AddrPort, kind port.Kind) (net.Conn, error) {
+	if netip.MustParsePrefix("198.18.0.0/15").Contains(to.Addr()) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return h.Net.Dial(ctx, to, kind)
+}
+
 // catch collects who is blamed, and tells whether that is what must come of a.
 func (res *attacked) catch(a *hostile.Attack, all []*node) bool {
 	res.blame = nil
@@ -160,4 +175,48 @@ func TestHostileMember(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestGossipedLies has the gossip tell everybody of thousands of members that never answer, and of the death of all that live.
+func TestGossipedLies(t *testing.T) {
+	transfer := func(t *testing.T, lies bool) time.Duration {
+		g, n := newGoods(t, 100), newMemNet()
+		limited := func(c *Config) { c.Net, c.Up = holed{c.Net}, rate.NewLimiter(hostileRate, 64<<10) }
+		all := []*node{newNode(t, n, g, 0, func(c *Config) { asSeed(c); limited(c) })}
+		for k := 1; k <= 4; k++ {
+			all = append(all, newNode(t, n, g, k, func(c *Config) { knows(0)(c); limited(c) }))
+		}
+		begin := time.Now()
+		for _, p := range all {
+			p.start()
+		}
+		for k := range 4000 {
+			for _, p := range all {
+				if lies {
+					addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 18, byte(k >> 8), byte(k)}), 7700)
+					p.AddMember(fmt.Sprintf("fake-%08x", k), addr, k%2 == 0, 0)
+					p.DropMember(all[k%len(all)].cfg.Core.Self)
+				}
+			}
+		}
+		var last time.Duration
+		for _, p := range all[1:] {
+			<-p.done
+			if p.err != nil || p.disk.lacking() != 0 {
+				t.Errorf("%s: %v, lacks %d", p.addr, p.err, p.disk.lacking())
+			}
+			last = max(last, time.Since(begin))
+		}
+		_ = all[0].end()
+		return last
+	}
+	var calm time.Duration
+	synctest.Test(t, func(t *testing.T) { calm = transfer(t, false) })
+	synctest.Test(t, func(t *testing.T) {
+		if took := transfer(t, true); took > calm+2*time.Second {
+			t.Errorf("took %v, %v without lies", took, calm)
+		} else {
+			t.Logf("%v, %v without lies", took, calm)
+		}
+	})
 }

@@ -62,7 +62,8 @@ type seedRun struct {
 
 	advertise []netip.AddrPort // --advertise, resolved
 
-	launched int // the exit code of --run's command, once it has ended
+	launching <-chan error // how --run's command ended; nil: there is none
+	launched  int          // its exit code, once it has
 
 	oneCopy uint64 // bytes that one receiver fetches
 	rates   rowRates
@@ -177,7 +178,7 @@ func (s *seedRun) serve() error {
 	defer stop(nil)
 	running := make(chan error, 1)
 	go func() { running <- s.member.run(ctx) }()
-	launched, err := s.offer(ctx)
+	err := s.offer(ctx)
 	if err != nil {
 		stop(err)
 		<-running
@@ -190,26 +191,26 @@ func (s *seedRun) serve() error {
 			stop(err)
 		}
 	}
-	err = s.wait(running, launched, stop)
+	err = s.wait(running, stop)
 	if a.detached() == nil {
 		shown.stop()
 	}
 	s.tellCourse()
-	if err = s.verdict(err); launched != nil {
+	if err = s.verdict(err); s.launching != nil {
 		return s.launchVerdict(err)
 	}
 	return err
 }
 
-// offer prints the ticket, or starts --run's command with it: then the channel tells how that ended.
-func (s *seedRun) offer(ctx context.Context) (<-chan error, error) {
+// offer prints the ticket, or starts --run's command with it.
+func (s *seedRun) offer(ctx context.Context) error {
 	a := s.app
 	if s.flags.run != "" {
 		l, err := a.launch(ctx, s.flags.run, s.ticket.String())
-		if err != nil {
-			return nil, err
+		if err == nil {
+			s.launching = l.ended
 		}
-		return l.ended, nil
+		return err
 	}
 	err := a.result(s.ticket.String(), seedMessage{
 		Type: "ticket", Ticket: s.ticket.String(), ID: s.ticket.ID.String(), Name: s.flags.name,
@@ -218,7 +219,7 @@ func (s *seedRun) offer(ctx context.Context) (<-chan error, error) {
 	if err == nil {
 		a.note("on each host: p2pcp get %s", s.getArgs())
 	}
-	return nil, err
+	return err
 }
 
 // getArgs is what to give to get.

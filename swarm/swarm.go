@@ -167,7 +167,6 @@ func New(cfg Config) *Swarm {
 		sessions:  map[PeerID]*session{},
 		byMember:  map[string]*session{},
 		banned:    map[string]bool{},
-		fed:       map[string]*atomic.Uint64{},
 		contacts:  map[netip.AddrPort]contact{},
 	}
 	if cfg.Content != nil {

@@ -37,7 +37,11 @@ func newSeedCmd(a *app) *cobra.Command {
 			return nil, cobra.ShellCompDirectiveDefault
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := f.check(c, args); err != nil {
+			err := f.check(c, args)
+			if err == nil {
+				err = f.checkRun(c)
+			}
+			if err != nil {
 				return err
 			}
 			if f.detach && a.detached() == nil {
@@ -198,26 +202,6 @@ func (s *seedRun) serve() error {
 	s.tellCourse()
 	if err = s.verdict(err); s.launching != nil {
 		return s.launchVerdict(err)
-	}
-	return err
-}
-
-// offer prints the ticket, or starts --run's command with it.
-func (s *seedRun) offer(ctx context.Context) error {
-	a := s.app
-	if s.flags.run != "" {
-		l, err := a.launch(ctx, s.flags.run, s.ticket.String())
-		if err == nil {
-			s.launching = l.ended
-		}
-		return err
-	}
-	err := a.result(s.ticket.String(), seedMessage{
-		Type: "ticket", Ticket: s.ticket.String(), ID: s.ticket.ID.String(), Name: s.flags.name,
-		Bytes: s.source.Content().Header().Bytes,
-	})
-	if err == nil {
-		a.note("on each host: p2pcp get %s", s.getArgs())
 	}
 	return err
 }

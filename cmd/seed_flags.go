@@ -82,9 +82,6 @@ func (f *seedFlags) check(c *cobra.Command, args []string) error {
 			return usagef("*, ? and [a-z] are special; \\ takes that away", "--exclude %s: %w", quoteArg(glob), err)
 		}
 	}
-	if err := f.checkRun(c); err != nil {
-		return err
-	}
 	if err := checkZone(c, f.zone); err != nil {
 		return err
 	}

@@ -100,6 +100,26 @@ func launchCode(err error) int {
 	return exit.ExitCode()
 }
 
+// offer prints the ticket, or starts --run's command with it.
+func (s *seedRun) offer(ctx context.Context) error {
+	a := s.app
+	if s.flags.run != "" {
+		l, err := a.launch(ctx, s.flags.run, s.ticket.String())
+		if err == nil {
+			s.launching = l.ended
+		}
+		return err
+	}
+	err := a.result(s.ticket.String(), seedMessage{
+		Type: "ticket", Ticket: s.ticket.String(), ID: s.ticket.ID.String(), Name: s.flags.name,
+		Bytes: s.source.Content().Header().Bytes,
+	})
+	if err == nil {
+		a.note("on each host: p2pcp get %s", s.getArgs())
+	}
+	return err
+}
+
 // launchVerdict is the worst of the launcher's code, the hosts' and our own.
 func (s *seedRun) launchVerdict(own error) error {
 	if s.app.ctx.Err() != nil {

@@ -105,7 +105,7 @@ func (p *pushRun) run() error {
 	defer end(nil)
 	running, served := make(chan error, 1), make(chan error, 1)
 	go func() { running <- p.seed.member.run(serving) }()
-	go func() { served <- p.seed.wait(running, nil, end) }()
+	go func() { served <- p.seed.wait(running, end) }()
 	select {
 	case <-over:
 		end(errPushed)

@@ -38,10 +38,11 @@ func newSeedCmd(a *app) *cobra.Command {
 			return nil, cobra.ShellCompDirectiveDefault
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := f.check(c, args); err != nil {
-				return err
+			err := f.check(c, args)
+			if err == nil {
+				err = f.checkRun(c)
 			}
-			if err := f.checkRun(c); err != nil {
+			if err != nil {
 				return err
 			}
 			if f.detach && a.detached() == nil {
@@ -69,7 +70,8 @@ type seedRun struct {
 
 	advertise []netip.AddrPort // --advertise, resolved
 
-	launched int // the exit code of --run's command, once it has ended
+	launching <-chan error // how --run's command ended; nil: there is none
+	launched  int          // its exit code, once it has
 
 	oneCopy uint64 // bytes that one receiver fetches
 	rates   rowRates
@@ -196,7 +198,7 @@ func (s *seedRun) serve() error {
 	defer stop(nil)
 	running := make(chan error, 1)
 	go func() { running <- s.member.run(ctx) }()
-	launched, err := s.offer(ctx)
+	err := s.offer(ctx)
 	if err != nil {
 		stop(err)
 		<-running
@@ -209,39 +211,15 @@ func (s *seedRun) serve() error {
 			stop(err)
 		}
 	}
-	err = s.wait(running, launched, stop)
+	err = s.wait(running, stop)
 	if a.detached() == nil {
 		shown.stop()
 	}
 	s.tellCourse()
-	if err = s.verdict(err); launched != nil {
+	if err = s.verdict(err); s.launching != nil {
 		return s.launchVerdict(err)
 	}
 	return err
-}
-
-// offer prints the ticket, or starts --run's command with it: then the channel tells how that ended.
-func (s *seedRun) offer(ctx context.Context) (<-chan error, error) {
-	a := s.app
-	if s.flags.run != "" {
-		l, err := a.launch(ctx, s.flags.run, s.ticket.String())
-		if err != nil {
-			return nil, err
-		}
-		return l.ended, nil
-	}
-	err := a.result(s.ticket.String(), seedMessage{
-		Type: "ticket", Ticket: s.ticket.String(), ID: s.ticket.ID.String(), Name: s.flags.name,
-		Bytes: s.source.Content().Header().Bytes,
-	})
-	switch {
-	case err != nil:
-	case a.term.live && !a.json && !a.quiet: // a key is told to a terminal, to be copied from there, and to no log
-		a.screen.whole("p2pcp: on each host: p2pcp get " + s.getArgs())
-	default:
-		a.note("on each host: p2pcp get %s", s.getArgs())
-	}
-	return nil, err
 }
 
 // getArgs is what to give to get.

@@ -12,16 +12,15 @@ var errGoal = errors.New("over")
 // lookPeriod is the time between two looks at the swarm: how far a host was is known this well when it dies.
 const lookPeriod = 500 * time.Millisecond
 
-// wait returns once the member has ended: by a signal, a fault, --expect, --for or --until-idle, or with all that launched, --run's
-// command, has begun. Then the error, or errGoal. The launcher has ended too.
-func (s *seedRun) wait(running, launched <-chan error, stop context.CancelCauseFunc) error {
-	if launched != nil {
-		defer func() {
-			if launched != nil {
-				s.launched = launchCode(<-launched)
-			}
-		}()
-	}
+// wait returns once the member has ended: by a signal, a fault, --expect, --for or --until-idle, or with all that --run's command
+// has begun. Then the error, or errGoal. The command has ended too.
+func (s *seedRun) wait(running <-chan error, stop context.CancelCauseFunc) error {
+	launched := s.launching
+	defer func() {
+		if launched != nil {
+			s.launched = launchCode(<-launched)
+		}
+	}()
 	over := func() bool { return s.flags.run != "" && launched == nil && s.ledger.Counts().Begun == 0 }
 	f := s.flags
 	var expected <-chan struct{}

@@ -100,6 +100,30 @@ func launchCode(err error) int {
 	return exit.ExitCode()
 }
 
+// offer prints the ticket, or starts --run's command with it.
+func (s *seedRun) offer(ctx context.Context) error {
+	a := s.app
+	if s.flags.run != "" {
+		l, err := a.launch(ctx, s.flags.run, s.ticket.String())
+		if err == nil {
+			s.launching = l.ended
+		}
+		return err
+	}
+	err := a.result(s.ticket.String(), seedMessage{
+		Type: "ticket", Ticket: s.ticket.String(), ID: s.ticket.ID.String(), Name: s.flags.name,
+		Bytes: s.source.Content().Header().Bytes,
+	})
+	switch {
+	case err != nil:
+	case a.term.live && !a.json && !a.quiet: // a key is told to a terminal, to be copied from there, and to no log
+		a.screen.whole("p2pcp: on each host: p2pcp get " + s.getArgs())
+	default:
+		a.note("on each host: p2pcp get %s", s.getArgs())
+	}
+	return err
+}
+
 // launchVerdict is the worst of the launcher's code, the hosts' and our own.
 func (s *seedRun) launchVerdict(own error) error {
 	if s.app.ctx.Err() != nil {

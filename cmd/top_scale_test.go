@@ -43,7 +43,8 @@ func TestTopOfHundreds(t *testing.T) {
 			a.cancel(nil)
 		}
 	}()
-	l.until("all there", func(m statusMessage) bool { return m.Known >= n }, ticket)
+	for begin := time.Now(); l.status(ticket).Known < n && time.Since(begin) < 2*time.Minute; { // they all begin at once on few cores
+	}
 	begin := time.Now()
 	m := l.status(ticket)
 	t.Logf("status of %d hosts, %d silent: %.2f s", m.Known, m.Silent, time.Since(begin).Seconds())

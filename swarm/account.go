@@ -15,6 +15,9 @@ const maxFeeders = 4096
 
 // feeder is the counter of what a member has sent us, kept beyond its sessions; s.mu is held.
 func (s *Swarm) feeder(member string) *atomic.Uint64 {
+	if s.fed == nil {
+		s.fed = map[string]*atomic.Uint64{}
+	}
 	n := s.fed[member]
 	if n == nil {
 		if n = new(atomic.Uint64); len(s.fed) < maxFeeders {

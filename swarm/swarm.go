@@ -174,7 +174,6 @@ func New(cfg Config) *Swarm {
 		bans:      map[netip.Addr]int{},
 		blamed:    map[suspect]*misdeeds{},
 		rations:   map[netip.Addr]*ration{},
-		fed:       map[string]*atomic.Uint64{},
 		contacts:  map[netip.AddrPort]contact{},
 	}
 	if cfg.Content != nil {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestJournalTornAnywhere cuts a journal off at every byte, fills it with garbage from there on, and changes that byte, over
+// TestJournalTornAnywhere cuts a journal off at every byte, and at every third fills it with garbage from there on, or changes it, over
 // content with one wrong Block. It opens every time, what it claims is hashed, and the wrong Block is never held.
 func TestJournalTornAnywhere(t *testing.T) {
 	from := sampleOf(t, map[string][]byte{
@@ -56,14 +56,17 @@ func TestJournalTornAnywhere(t *testing.T) {
 		}
 	}
 	for at := range len(whole) {
+		try(whole[:at])
+		if at%3 != 0 {
+			continue
+		}
 		flipped := bytes.Clone(whole)
 		flipped[at] ^= 1 << (at % 8)
-		try(whole[:at])
 		try(append(bytes.Clone(whole[:at]), noise(len(whole)-at, byte(at))...))
 		try(flipped)
 	}
 	if trusted == 0 {
 		t.Error("no claim ever proved right: nothing was tried")
 	}
-	t.Logf(`RELIABILITY {"kind":"fault","name":"the journal is torn, garbage or changed at every byte","result":"%d journals of %d bytes: each opened, what it claimed hashed again, a wrong block never held","test":%q}`, tried, len(whole), t.Name())
+	t.Logf(`RELIABILITY {"kind":"fault","name":"the journal is torn at every byte, garbage or changed from every third on","result":"%d journals of %d bytes: each opened, what it claimed hashed again, a wrong block never held","test":%q}`, tried, len(whole), t.Name())
 }

@@ -54,7 +54,7 @@ func TestE2EKillMoments(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	seed, said := k.command(ctx, "seed", source, "--limit", "150M", "-v", "--listen", "127.0.0.1")
+	seed, said := k.command(ctx, "seed", source, "--limit", "200M", "-v", "--listen", "127.0.0.1")
 	var neighbor sync.WaitGroup
 	t.Cleanup(func() { stop(); neighbor.Wait(); _ = seed.Wait() })
 	out, err := seed.StdoutPipe()
@@ -106,11 +106,11 @@ func (k *killing) get(ctx context.Context, name string, args ...string) (*exec.C
 // once begins a run and kills it.
 func (k *killing) once() {
 	k.Helper()
-	c, said := k.get(k.Context(), "victim", "--limit", "150M", "--linger", "1s")
+	c, said := k.get(k.Context(), "victim", "--limit", "200M", "--linger", "1s")
 	if err := c.Start(); err != nil {
 		k.Fatal(err)
 	}
-	time.Sleep(time.Duration(k.rng.IntN(700)) * time.Millisecond)
+	time.Sleep(time.Duration(k.rng.IntN(500)) * time.Millisecond)
 	_ = c.Process.Kill()
 	_ = c.Wait()
 	k.clean(said.String())

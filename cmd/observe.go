@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"net/netip"
+	"sync"
 
 	"p2pcp/blocks"
 	"p2pcp/swarm"
@@ -39,4 +40,35 @@ func raceObserve(ctx context.Context, d dialer, id blocks.Root, addrs []netip.Ad
 		worst = tellsMore(worst, r.err)
 	}
 	return nil, nobody(worst)
+}
+
+// contentOnce fetches the Manifest from the first member that has it, if it is small. Safe for concurrent use.
+type contentOnce struct {
+	mu      sync.Mutex
+	busy    bool
+	content *blocks.Content
+}
+
+func (c *contentOnce) fetch(o *swarm.Observer) {
+	h := o.Header()
+	c.mu.Lock()
+	if c.busy || c.content != nil || h == nil || h.ManifestSize > cheapManifest {
+		c.mu.Unlock()
+		return
+	}
+	c.busy = true
+	c.mu.Unlock()
+	content, err := o.Content()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.busy = false
+	if err == nil {
+		c.content = content
+	}
+}
+
+func (c *contentOnce) get() *blocks.Content {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.content
 }

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"p2pcp/blocks"
@@ -89,37 +88,6 @@ func newCrawler(o *observed) *crawler {
 		return s, err
 	}
 	return c
-}
-
-// contentOnce fetches the Manifest from the first member that has it, if it is small. Safe for concurrent use.
-type contentOnce struct {
-	mu      sync.Mutex
-	busy    bool
-	content *blocks.Content
-}
-
-func (c *contentOnce) fetch(o *swarm.Observer) {
-	h := o.Header()
-	c.mu.Lock()
-	if c.busy || c.content != nil || h == nil || h.ManifestSize > cheapManifest {
-		c.mu.Unlock()
-		return
-	}
-	c.busy = true
-	c.mu.Unlock()
-	content, err := o.Content()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.busy = false
-	if err == nil {
-		c.content = content
-	}
-}
-
-func (c *contentOnce) get() *blocks.Content {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.content
 }
 
 // surveyTarget is an address to be asked.

@@ -60,7 +60,7 @@ func (p *pusher) names(hosts []int) string {
 // pushed is a message of push --json.
 type pushed struct {
 	Type, Host, State, Message string
-	Code, Changed, Hosts       int
+	Code, Changed, Logins      int
 	Seconds                    float64
 	Sent                       bool
 	Egress                     float64
@@ -78,9 +78,10 @@ func (m *pushed) UnmarshalJSON(b []byte) error {
 		Seconds float64 `json:"seconds"`
 		Sent    bool    `json:"program_sent"`
 		Egress  float64 `json:"egress_copies"`
+		Logins  int     `json:"logins"`
 	}
 	err := json.Unmarshal(b, &x)
-	*m = pushed{Type: x.Type, Host: x.Host, State: x.State, Message: x.Message, Code: x.Code, Changed: x.Changed, Seconds: x.Seconds, Sent: x.Sent, Egress: x.Egress}
+	*m = pushed{Type: x.Type, Host: x.Host, State: x.State, Message: x.Message, Code: x.Code, Changed: x.Changed, Seconds: x.Seconds, Sent: x.Sent, Egress: x.Egress, Logins: x.Logins}
 	return err
 }
 

@@ -19,7 +19,7 @@ type ending struct {
 	ran     bool   // its get ran
 	expired bool   // it took too long
 	exit    Report // what get said at its end
-	last    string // the last words on stderr
+	last    string // the last words on stderr; where there are none, on stdout before a shell answered
 }
 
 // attempt is one session with a host, from its login to the end of its process.
@@ -66,10 +66,14 @@ func (f *Fleet) attempt(ctx context.Context, h *hostRun) ending {
 	})
 	defer a.watch.Stop()
 	a.session.send([]byte(script(f.marker, f.cfg.Protocol, f.cfg.Push)))
+	banner := ""
 	for {
 		line, err := a.session.line()
 		if err != nil {
 			break
+		}
+		if words := strings.TrimSpace(line); !a.hello.Load() && words != "" {
+			banner = strings.ToValidUTF8(words[:min(len(words), maxSaid)], "?")
 		}
 		a.take(ctx, a.talk.line(line))
 	}
@@ -79,6 +83,9 @@ func (f *Fleet) attempt(ctx context.Context, h *hostRun) ending {
 	}
 	a.end.expired, a.end.hello = a.expired.Load(), a.hello.Load()
 	a.end.exit, a.end.last = a.session.said.ended()
+	if a.end.last == "" && !a.end.hello {
+		a.end.last = banner
+	}
 	return a.end
 }
 

@@ -173,12 +173,12 @@ func (f *Fleet) decide(h *hostRun, v verdict) {
 }
 
 // command is ssh's whole command line for a host. What the user's own words say of an option holds: ssh takes the first. Forwardings
-// and a RemoteCommand of the user's configuration are for people who log in.
+// of the user's configuration are for people who log in.
 func (f *Fleet) command(h Host) []string {
 	words := append([]string{}, f.cfg.SSH...)
 	for _, option := range []string{
 		"BatchMode=yes", fmt.Sprintf("ConnectTimeout=%d", max(1, int((f.cfg.Login-connectSpare).Seconds()))),
-		fmt.Sprintf("ServerAliveInterval=%d", keepAlive), "ServerAliveCountMax=3", "ClearAllForwardings=yes", "RemoteCommand=none",
+		fmt.Sprintf("ServerAliveInterval=%d", keepAlive), "ServerAliveCountMax=3", "ClearAllForwardings=yes",
 	} {
 		words = append(words, "-o", option)
 	}

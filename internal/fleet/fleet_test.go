@@ -80,7 +80,7 @@ same: changed 0 after 1:
 down: unreachable 6 after 1: ssh: connect to host down port 22: No route to host
 denied: unreachable 6 after 1: root@denied: Permission denied (publickey).
 busy: changed 0 after 3: 
-nologin: unreachable 6 after 1: ssh ended with exit 1
+nologin: unreachable 6 after 1: This account is currently not available.
 full: failed 7 after 1: no space left; free some
 dies: lost 6 after 3: client_loop: send disconnect: Broken pipe (attempt 3)
 flaky: changed 0 after 3: 

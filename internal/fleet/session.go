@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	maxLine   = 64 << 10        // bytes of a line of stdout that may mean something
+	maxLine   = 32 << 10        // bytes of a line of stdout that may mean something
 	maxSaid   = 512             // bytes that are kept of a line of stderr
 	graceTime = 4 * time.Second // for the other side to end once stdin has: get needs two
 	drainTime = time.Second     // for stderr once ssh is gone: a ControlPersist's master keeps it open

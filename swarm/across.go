@@ -32,7 +32,7 @@ func (c *Core) mayGive(p *peer, i blocks.Index) bool {
 		return true
 	}
 	for _, g := range c.zones.given {
-		if g.index == i && g.zone == p.zone && g.to != p.id && c.now-g.since < turnMin && c.byID[g.to] != nil {
+		if g.index == i && g.zone == p.zone && g.to != p.id && c.now-g.since < turnMin && c.session(g.to) != nil {
 			return false
 		}
 	}

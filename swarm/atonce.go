@@ -52,19 +52,20 @@ func (c *Core) places() int {
 	if c.cfg.Uploads > 0 {
 		return c.cfg.Uploads - c.uploads
 	}
-	most := c.atOnce()
-	if c.uploads < most {
-		return most - c.uploads
-	}
-	n, slow := most, c.slowBlock()
+	return c.atOnce() - c.uploads + c.slow
+}
+
+// findSlow counts the Blocks that have been on their way from us for too long to be counted until the next Tick.
+func (c *Core) findSlow() {
+	c.slow = 0
+	most := c.slowBlock()
 	for _, p := range c.peers {
 		for k := range p.sends {
-			if c.now-p.sends[k].since < slow {
-				n--
+			if c.now-p.sends[k].since >= most {
+				c.slow++
 			}
 		}
 	}
-	return n
 }
 
 // slowBlock is how long a Block takes slowFlow times slower than the even share of a full link.

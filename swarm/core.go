@@ -85,17 +85,18 @@ type Core struct {
 	late   []uint8  // of flight, those at overdue peers
 	pick   picker   // a receiver: what may be asked now, ranked by avail. A seed: what may be pushed, ranked by sent
 
-	peers  []*peer // in order of arrival but for removals
-	byID   map[PeerID]*peer
-	woken  []*peer // may have room for a Request
-	all    bool    // all of them are woken
-	dups   uint32  // Requests made for Blocks that were in flight already
-	credit uint32  // what our ANY to seeds says
-	shared float64 // bytes per second from receivers, at the last Tick
-	most   float64 // bytes per second from all, at most at any Tick; of a seed, to all
+	peers  []*peer  // in order of arrival but for removals
+	ids    []PeerID // of peers, in their order: looked through faster than a map
+	woken  []*peer  // may have room for a Request
+	all    bool     // all of them are woken
+	dups   uint32   // Requests made for Blocks that were in flight already
+	credit uint32   // what our ANY to seeds says
+	shared float64  // bytes per second from receivers, at the last Tick
+	most   float64  // bytes per second from all, at most at any Tick; of a seed, to all
 
 	push    pushState
 	uploads int     // Blocks being sent
+	slow    int     // of them, that were too slow at the last Tick to be counted
 	refused []*peer // were told busy, in order; each is owed an Offer
 
 	members   []*member // in order of arrival but for removals
@@ -144,7 +145,6 @@ func NewCore(cfg CoreConfig) *Core {
 	c := &Core{
 		cfg:    cfg,
 		rng:    rand.New(rand.NewPCG(cfg.RandSeed[0], cfg.RandSeed[1])),
-		byID:   map[PeerID]*peer{},
 		byName: map[string]*member{},
 
 		suspects: map[suspect]*record{}, standings: map[netip.Addr]*standing{},
@@ -201,7 +201,7 @@ func (c *Core) Step(now time.Duration, ev Event, out []Action) []Action {
 	case Verified:
 		c.verified(ev)
 	default:
-		if p := c.byID[ev.Peer]; p != nil {
+		if p := c.session(ev.Peer); p != nil {
 			c.said(p, ev)
 		}
 	}

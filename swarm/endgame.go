@@ -32,6 +32,7 @@ const (
 func (c *Core) measure() {
 	past := max(c.now-c.measured, tickTime) // a busy process gets Ticks late, then two at once
 	c.measured = c.now
+	c.findSlow()
 	for _, p := range c.peers {
 		if p.recent == 0 && !p.owes() {
 			continue

@@ -74,6 +74,16 @@ func (p *peer) pushes() bool {
 	return false
 }
 
+// session is the peer of a Session, nil if that is down.
+func (c *Core) session(id PeerID) *peer {
+	for k, other := range c.ids {
+		if other == id {
+			return c.peers[k]
+		}
+	}
+	return nil
+}
+
 // header fixes the Index space.
 func (c *Core) header(n, manifest, blockSize uint32) {
 	n = min(n, blocks.MaxBlocks)
@@ -153,7 +163,7 @@ func (c *Core) holds(p *peer, i blocks.Index, yes bool) {
 }
 
 func (c *Core) peerUp(ev Event) {
-	if c.byID[ev.Peer] != nil {
+	if c.session(ev.Peer) != nil {
 		return
 	}
 	m := c.memberOf(ev)
@@ -176,7 +186,7 @@ func (c *Core) peerUp(ev Event) {
 		return
 	}
 	c.reached, c.progress = true, max(c.progress, c.now)
-	c.byID[p.id] = p
+	c.ids = append(c.ids, p.id)
 	c.peers = append(c.peers, p)
 	c.joined(p)
 	c.zoneUp(p)
@@ -198,10 +208,10 @@ func (c *Core) peerDown(p *peer) {
 	for k, q := range c.peers {
 		if q == p {
 			c.peers = append(c.peers[:k], c.peers[k+1:]...)
+			c.ids = append(c.ids[:k], c.ids[k+1:]...)
 			break
 		}
 	}
-	delete(c.byID, p.id)
 	c.zoneDown(p)
 	if p.have != nil {
 		for i, ok := p.have.Next(0); ok; i, ok = p.have.Next(i + 1) {

@@ -37,7 +37,7 @@ func (c *Core) fillWoken() {
 		}
 		for _, seeds := range [2]bool{false, true} {
 			for k := range list {
-				if p := list[(k+off)%len(list)]; p.seed == seeds && c.byID[p.id] == p {
+				if p := list[(k+off)%len(list)]; p.seed == seeds && c.session(p.id) == p {
 					c.fill(p)
 				}
 			}
@@ -229,7 +229,7 @@ func (c *Core) verified(ev Event) {
 	if fresh && c.wanted.Has(i) && c.missing > 0 {
 		c.missing--
 	}
-	if p := c.byID[ev.Peer]; p != nil {
+	if p := c.session(ev.Peer); p != nil {
 		c.delivered(p, i, ev.Bytes)
 	}
 	if !fresh {

@@ -152,7 +152,7 @@ func (n *simNode) flushHave() {
 	for _, p := range n.order {
 		fresh := spans
 		if p.known == nil {
-			p.known = n.core.byID[p.peer]
+			p.known = n.core.session(p.peer)
 		}
 		if q := p.known; q != nil && q.have != nil && slices.ContainsFunc(n.pending, q.have.Has) && !n.core.complete(q) {
 			fresh = spansOf(slices.DeleteFunc(slices.Clone(n.pending), q.have.Has))

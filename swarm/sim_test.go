@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/bits"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"testing"
@@ -64,6 +65,10 @@ type simRun struct {
 func newRun(t testing.TB, cfg simConfig) *simRun {
 	t.Helper()
 	r := &simRun{begun: time.Now()}
+	if cfg.express > 0 {
+		debug.SetGCPercent(400)
+		t.Cleanup(func() { debug.SetGCPercent(100) })
+	}
 	r.sim = newSim(cfg, func(format string, args ...any) {
 		t.Helper()
 		t.Fatalf("P2PCP_SIM_SEED=%d: %s", cfg.seed, fmt.Sprintf(format, args...))

@@ -227,7 +227,7 @@ func TestZoneSeedSpreadsAtHome(t *testing.T) {
 	}
 	// The mate can take no more: what nobody has goes abroad.
 	r.do(Event{Kind: PeerAny, Peer: 2, Count: 4})
-	first := r.c.byID[2].sends[0]
+	first := r.c.session(2).sends[0]
 	r.do(Event{Kind: PeerAny, Peer: 2, Count: 0})
 	got := kinds(r.do(Event{Kind: Served, Peer: 2, Index: first.index, OK: true}), Grant)
 	if len(got) != 1 || got[0].Peer != 1 {

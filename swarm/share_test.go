@@ -237,7 +237,7 @@ func TestSybilsMakeRoom(t *testing.T) {
 			t.Errorf("honest%d: dropped %+v", k, got)
 		}
 	}
-	if r.c.byID[1] == nil {
+	if r.c.session(1) == nil {
 		t.Error("the first one is gone")
 	}
 }

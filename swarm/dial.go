@@ -239,7 +239,8 @@ func (s *Swarm) unreached() []netip.AddrPort {
 	var list []netip.AddrPort
 	for _, a := range s.cfg.Bootstrap {
 		c := s.contacts[a]
-		if !reached[a] && s.byMember[c.member] == nil && c.member != s.cfg.Core.Self && !time.Now().Before(c.next) {
+		other := s.byMember[c.member] // a seed that dialled us from another of its addresses is dialled at the one that we know
+		if !reached[a] && (other == nil || other.claims) && c.member != s.cfg.Core.Self && !time.Now().Before(c.next) {
 			list = append(list, a)
 		}
 	}

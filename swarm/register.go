@@ -23,7 +23,8 @@ func (s *Swarm) register(g greeting, dialed bool) (*session, error) {
 	if ss.addr.Addr().IsUnspecified() {
 		ss.addr = netip.AddrPortFrom(ss.source, ss.addr.Port())
 	}
-	ss.seed = h.Seed && s.vouched(ss.source)
+	vouched := s.vouched(ss.source)
+	ss.seed, ss.claims = h.Seed && vouched, h.Seed && !vouched
 	ss.out.frame = minFrame
 	ss.announced = announcedBy(h)
 	ss.headless = g.told == nil && h.Header == nil
@@ -58,6 +59,10 @@ func (s *Swarm) enter(ss *session) (byte, error) {
 	}
 	for _, old := range s.sessions {
 		if old.member != ss.member || !old.stands() {
+			continue
+		}
+		if old.claims && ss.seed {
+			old.close(errReplaced) // the seed from one of its addresses that we know, at last; or another one had taken its name
 			continue
 		}
 		crosswise := old.dialed != ss.dialed

@@ -53,6 +53,7 @@ type session struct {
 	addr     netip.AddrPort // where it can be dialled
 	source   netip.Addr     // what we see it come from
 	seed     bool
+	claims   bool // it says that it is a seed, from where we don't believe it
 	zone     uint32
 	dialed   bool          // by us
 	headless bool          // no HELLO in it had the Header

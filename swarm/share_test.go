@@ -259,3 +259,27 @@ func TestClaimedSeedIsNone(t *testing.T) {
 		part(p, q)
 	})
 }
+
+// A seed that dialled us from an address that we don't know is dialled at the one that we do.
+func TestSeedWithAnotherAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, n := newGoods(t, 20), newMemNet()
+		p := newNode(t, n, g, 1, knows(0))
+		p.start()
+		time.Sleep(time.Millisecond)
+		as := func(h *wire.Hello) { fullSeed(h); h.Member = "host000-00000000" }
+		q := dialPuppet(p, g, 66, as)
+		synctest.Wait()
+		p.contacted(addrOfHost(0), "host000-00000000", nil) // it had answered there before
+		came := puppetAt(t, n, g, 0, as)
+		right := <-came
+		synctest.Wait()
+		p.mu.Lock()
+		if ss := p.byMember["host000-00000000"]; ss == nil || !ss.seed || len(p.sessions) != 1 {
+			t.Errorf("%+v of %d sessions", ss, len(p.sessions))
+		}
+		p.mu.Unlock()
+		q.ended()
+		part(p, right)
+	})
+}

@@ -21,8 +21,9 @@ import (
 type memnet struct {
 	mu    sync.Mutex
 	hosts map[netip.AddrPort]*memhost
-	noUDP bool                           // datagrams are refused, as by a firewall
-	apart func(a, b netip.AddrPort) bool // nothing passes between these two; nil: everything does
+	noUDP bool                              // datagrams are refused, as by a firewall
+	apart func(a, b netip.AddrPort) bool    // nothing passes between these two; nil: everything does
+	tap   func(b []byte, to netip.AddrPort) // sees every datagram; nil: nobody does
 	dials int
 }
 
@@ -109,6 +110,9 @@ func (h *memhost) WriteTo(b []byte, to netip.AddrPort) error {
 	h.sent.packets.Add(1)
 	h.sent.packetBytes.Add(int64(len(b)))
 	h.net.mu.Lock()
+	if h.net.tap != nil {
+		h.net.tap(b, to)
+	}
 	other := h.net.hosts[to]
 	if h.net.parted(h.addr, to) {
 		h.net.mu.Unlock()

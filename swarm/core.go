@@ -257,6 +257,8 @@ func (c *Core) said(p *peer, ev Event) {
 		c.asked(p, ev)
 	case PeerAny:
 		p.allows = min(ev.Count, peerSends)
+	case Rejected:
+		c.rejected(p, ev.Index)
 	case Granted:
 		c.granted(p, ev.Index)
 	case Refused:

@@ -26,6 +26,8 @@ const (
 	Asked
 	// PeerAny: Peer gives us standing credit for Count Blocks of our choice.
 	PeerAny
+	// Rejected: Peer says that what we sent for Index was wrong.
+	Rejected
 	// Granted: Peer will send us Index, whole, unasked.
 	Granted
 	// Refused: Peer refuses Index, Offset for Reason.

@@ -164,6 +164,18 @@ func (c *Core) announcedBy(p *peer, i blocks.Index) {
 	}
 }
 
+// rejected ends the wait for p's HAVE of i: it won't come, and somebody else may be sent it.
+func (c *Core) rejected(p *peer, i blocks.Index) {
+	for k, w := range p.waits {
+		if w.index == i {
+			p.waits = append(p.waits[:k], p.waits[k+1:]...)
+			c.hoarded(p, true)
+			c.push.release(c, i)
+			return
+		}
+	}
+}
+
 // hasManifest tells whether p has announced the whole Manifest.
 func (c *Core) hasManifest(p *peer) bool {
 	for i := range c.manifest {

@@ -204,6 +204,7 @@ func (ss *session) takeReject(i blocks.Index) {
 	if !earned {
 		return
 	}
+	ss.s.post(Event{Kind: Rejected, Peer: ss.id, Index: i})
 	select {
 	case ss.s.rechecks <- i:
 	default:

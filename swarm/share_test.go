@@ -283,3 +283,38 @@ func TestSeedWithAnotherAddress(t *testing.T) {
 		part(p, right)
 	})
 }
+
+// A first copy that its receiver calls wrong goes to somebody else at once; a few that aren't announced are no hoard, many are.
+func TestRejectedFirstCopyIsPushedAnew(t *testing.T) {
+	r := newRig(t, CoreConfig{Seed: true, Have: setOf(40), Blocks: 40, ManifestBlocks: 1, BlockSize: 128 << 10})
+	for k, from := range hosts("ab") {
+		r.do(Event{Kind: PeerUp, Peer: PeerID(k + 1), Member: fmt.Sprint("m", k), Source: from, Set: setOf(40, 0)})
+	}
+	granted := kinds(r.do(Event{Kind: PeerAny, Peer: 1, Count: 1}), Grant)
+	i := granted[0].Index
+	r.do(Event{Kind: Served, Peer: 1, Index: i, OK: true})
+	r.do(Event{Kind: PeerAny, Peer: 1})
+	var again []Action
+	again = append(again, kinds(r.do(Event{Kind: Rejected, Peer: 1, Index: i}), Grant)...)
+	again = append(again, kinds(r.do(Event{Kind: PeerAny, Peer: 2, Count: 39}), Grant)...)
+	for len(again) < 39 && r.now < time.Minute {
+		last := again[len(again)-1]
+		r.do(Event{Kind: PeerHave, Peer: 2, Spans: []blocks.Span{{First: uint32(last.Index), Count: 1}}})
+		again = append(again, kinds(r.do(Event{Kind: Served, Peer: 2, Index: last.Index, OK: true}), Grant)...)
+		r.wait(tickTime)
+	}
+	found := false
+	for _, a := range again {
+		found = found || a.Index == i
+	}
+	if !found || r.now > awaitTime {
+		t.Errorf("block %d was pushed again: %v, at %v", i, found, r.now)
+	}
+	p := r.c.byID[1]
+	for k := range 3 {
+		p.waits = append(p.waits, await{index: blocks.Index(k), since: r.now - awaitMost - 1})
+		if hoards := r.c.hoards(p); hoards != (k >= unannounced) {
+			t.Errorf("%d unannounced: hoards %v", k+1, hoards)
+		}
+	}
+}

@@ -93,12 +93,7 @@ func (c *Core) hoards(p *peer) bool {
 	if t := c.standings[p.source]; t != nil && t.hoards >= hoarder {
 		return true
 	}
-	for _, q := range c.peers {
-		if q.source == p.source && len(q.waits) > 0 && c.now-q.waits[0].since > awaitMost {
-			return true
-		}
-	}
-	return false
+	return len(p.waits) > unannounced && c.now-p.waits[unannounced].since > awaitMost
 }
 
 // hoarded counts a first copy that was announced, or wasn't in time.
@@ -126,7 +121,8 @@ const (
 	trustedDials = maxDials / 2 // under way for one teller
 	doubted      = 8            // vain dials from which on there is one at a time
 	hoarder      = 4            // first copies unannounced from which on it is sent no more
-	awaitMost    = time.Second  // for a first copy to be announced, before more go to its source
+	awaitMost    = time.Second  // for a first copy to be announced
+	unannounced  = 2            // first copies that may take longer, before no more are sent there
 )
 
 func (t *standing) dialed(n int) {

@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -83,31 +82,6 @@ func TestE2EFaultSourceDisk(t *testing.T) {
 		t.Errorf("the seed says: %s", said)
 	}
 	survived(t, "I/O errors on reading the source", 0, 0, "all receivers ended with exit 6 after %.1f s, the partial kept, nobody banned; the seed named the file", took.Seconds())
-}
-
-// ledgerRow is what the seed's Ledger says of a host.
-type ledgerRow struct {
-	Host  string `json:"host"`
-	State string `json:"state"`
-	Code  int    `json:"code"`
-	Note  string `json:"note"`
-}
-
-// ledger reads a host's row.
-func (t *trial) ledger(host int) (row ledgerRow) {
-	t.Helper()
-	var status struct {
-		Hosts []ledgerRow `json:"hosts"`
-	}
-	if err := json.Unmarshal([]byte(t.run(0, t.bin, "status", t.ticket, "--json")), &status); err != nil {
-		t.Fatal(err)
-	}
-	for _, h := range status.Hosts {
-		if h.Host == t.host(host).Name() {
-			row = h
-		}
-	}
-	return row
 }
 
 // diskFault is something that goes wrong with the disk of host 1, or the seed's.

@@ -99,6 +99,31 @@ func (t *trial) quit() {
 	}
 }
 
+// ledgerRow is what the seed's Ledger says of a host.
+type ledgerRow struct {
+	Host  string `json:"host"`
+	State string `json:"state"`
+	Code  int    `json:"code"`
+	Note  string `json:"note"`
+}
+
+// ledger reads a host's row.
+func (t *trial) ledger(host int) (row ledgerRow) {
+	t.Helper()
+	var status struct {
+		Hosts []ledgerRow `json:"hosts"`
+	}
+	if err := json.Unmarshal([]byte(t.run(0, t.bin, "status", t.ticket, "--json")), &status); err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range status.Hosts {
+		if h.Host == t.host(host).Name() {
+			row = h
+		}
+	}
+	return row
+}
+
 // allowance is how much longer who isn't hit may take than undisturbed.
 func allowance(undisturbed time.Duration) time.Duration {
 	return max(undisturbed*15/100, 2*time.Second)

@@ -310,7 +310,7 @@ func TestRejectedFirstCopyIsPushedAnew(t *testing.T) {
 	if !found || r.now > awaitTime {
 		t.Errorf("block %d was pushed again: %v, at %v", i, found, r.now)
 	}
-	p := r.c.byID[1]
+	p := r.c.session(1)
 	for k := range 3 {
 		p.waits = append(p.waits, await{index: blocks.Index(k), since: r.now - awaitMost - 1})
 		if hoards := r.c.hoards(p); hoards != (k >= unannounced) {

@@ -37,7 +37,11 @@ func fleetLines(h fleetHeader, rows []fleetRow, style fleetStyle) []string {
 		}
 		return s
 	}
-	lines := []string{fit(h.text(countFleet(rows)))}
+	counts := countFleet(rows)
+	if over := lipgloss.Width(h.text(counts)) - style.width; style.width > 0 && over > 0 {
+		h.Name = cut(h.Name, max(8, lipgloss.Width(h.Name)-over)) // the figures say more
+	}
+	lines := []string{fit(h.text(counts))}
 	open, folded := foldComplete(rows)
 	room := len(open)
 	if style.lines > 0 {

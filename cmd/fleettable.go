@@ -37,11 +37,15 @@ func fleetLines(h fleetHeader, rows []fleetRow, style fleetStyle) []string {
 		}
 		return s
 	}
+	counts := countFleet(rows)
+	if over := lipgloss.Width(h.text(counts)) - style.width; style.width > 0 && over > 0 {
+		h.Name = cut(h.Name, max(8, lipgloss.Width(h.Name)-over)) // the figures say more
+	}
 	var lines []string
 	if h.Bar != nil && style.width > 0 {
 		lines = append(lines, fleetBar(h, style.width))
 	}
-	lines = append(lines, fit(h.text(countFleet(rows))))
+	lines = append(lines, fit(h.text(counts)))
 	open, folded := foldComplete(rows)
 	room := len(open)
 	if style.lines > 0 {

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"os"
 	"strings"
@@ -14,6 +15,8 @@ import (
 	"p2pcp/seed"
 	"p2pcp/swarm"
 	"p2pcp/swarm/wire"
+
+	"github.com/charmbracelet/lipgloss"
 )
 
 // TestStalledHosts: who gets nothing for a while is told apart from who is slow, and comes first.
@@ -161,5 +164,48 @@ func TestKeeper(t *testing.T) {
 	source.end(syscall.SIGKILL)
 	if _, err := look(); err == nil || os.IsTimeout(err) {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestTopOf500In80Columns: the figures stand whole where a name is long, and what needs attention comes first.
+func TestTopOf500In80Columns(t *testing.T) {
+	var rows []wire.LedgerRow
+	s := survey{}
+	for i := range 500 {
+		host := fmt.Sprintf("node%03d", i)
+		r := wire.LedgerRow{Member: fakeMember(i), Host: host, Source: "10.0.0.1", Target: "/t", State: "changed", Millis: 9000}
+		switch {
+		case i == 77:
+			r.State, r.Code, r.Reason = "failed", exitLocal, "not enough space"
+		case i%9 == 0:
+			r.State = "begun"
+			rep := wire.Report{Host: host, Role: "get", State: "getting", Blocks: 1000, BlocksHave: uint32(i), DownRate: 1 << 28, Sessions: 9}
+			if i%45 == 0 {
+				rep.Idle, rep.DownRate = 41_000, 0
+			}
+			s.members = append(s.members, sighting{addr: fakeAddr(i), member: fakeMember(i), report: rep})
+		}
+		rows = append(rows, r)
+	}
+	s.members = append(s.members, sighting{addr: fakeAddr(999), member: "seed-00000000", report: wire.Report{Host: "seed", Role: "seed", Bytes: 1 << 30, Ledger: rows}})
+	m := mergeSurvey(blocks.Sum(nil), s)
+	m.Name = "checkpoint-2026-11-21-step-120000.safetensors"
+	lines := m.lines(fleetStyle{width: 79, lines: 23, utf8: true})
+	text := strings.Join(lines, "\n")
+	if len(lines) > 23 || !strings.HasPrefix(text, "checkpo~ 1.0 GiB  443/500 hosts done  56 under way  12 stalled  1 failed  ") {
+		t.Errorf("%d lines:\n%s", len(lines), text)
+	}
+	for i, want := range map[int]string{4: "node077  failed ", 5: "node000  stalled  0% ", 6: "node045  stalled  4% ", 21: "and 40 more under way or failed", 22: "node[001-008,"} {
+		if !strings.HasPrefix(lines[i], want) {
+			t.Errorf("line %d isn't %q:\n%s", i, want, text)
+		}
+	}
+	if !strings.HasSuffix(lines[22], "~ (443) changed, slowest 9.0s") {
+		t.Error(lines[22])
+	}
+	for _, line := range lines {
+		if lipgloss.Width(line) > 79 {
+			t.Errorf("too wide: %s", line)
+		}
 	}
 }

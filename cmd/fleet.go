@@ -161,20 +161,30 @@ func (f foldedRow) text(width int) string {
 	return cut(cut(f.Hosts, max(16, width-len(tail)))+tail, width)
 }
 
+// maxFailed is how many rows of one kind of failure a display with few lines shows one by one: who is slow is to be seen too.
+const maxFailed = 3
+
 // foldComplete splits rows into those that are told one by one and, in folded form, complete ones and those that wait for their turn,
-// in the order of states.
-func foldComplete(rows []fleetRow) (open []fleetRow, folded []foldedRow) {
+// in the order of states. most, if it isn't 0, is how many of one kind of failure aren't folded either.
+func foldComplete(rows []fleetRow, most int) (open []fleetRow, folded []foldedRow) {
+	failed := map[string]int{}
+	for i := range rows {
+		if rows[i].class() < 2 {
+			failed[rows[i].State]++
+		}
+	}
 	hosts := map[string][]string{}
 	worst := map[string]float64{}
 	for _, r := range rows {
-		if !r.complete() && r.State != "waiting" {
+		many := most > 0 && failed[r.State] > most
+		if !r.complete() && r.State != "waiting" && !many {
 			open = append(open, r)
 			continue
 		}
 		hosts[r.State] = append(hosts[r.State], r.Host)
 		worst[r.State] = max(worst[r.State], r.Seconds)
 	}
-	for _, state := range []string{"changed", "unchanged", "linger", "seeding", "waiting"} {
+	for _, state := range []string{"changed", "unchanged", "linger", "seeding", "waiting", "failed", "unreachable", "lost", "stopped"} {
 		if h := hosts[state]; len(h) > 0 {
 			folded = append(folded, foldedRow{foldHosts(h), len(h), state, worst[state]})
 		}

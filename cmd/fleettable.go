@@ -46,7 +46,11 @@ func fleetLines(h fleetHeader, rows []fleetRow, style fleetStyle) []string {
 		lines = append(lines, fleetBar(h, style.width))
 	}
 	lines = append(lines, fit(h.text(counts)))
-	open, folded := foldComplete(rows)
+	most := 0
+	if style.lines > 0 {
+		most = maxFailed
+	}
+	open, folded := foldComplete(rows, most)
 	room := len(open)
 	if style.lines > 0 {
 		// What is above, the table's head with its rule, and the folded lines.

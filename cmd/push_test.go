@@ -323,3 +323,47 @@ func TestFleetBarFits(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestPushDisplay: who is slow is to be seen beside many failures and many that wait.
+func TestPushDisplay(t *testing.T) {
+	now := time.Now()
+	var all []fleet.Status
+	for i := range 500 {
+		s := fleet.Status{Host: fleet.Host{Name: fmt.Sprintf("n%03d", i)}, Began: now.Add(-40 * time.Second), Left: -1}
+		switch {
+		case i < 437:
+			s.State, s.Ended = fleet.Changed, now
+		case i < 440:
+			s.State, s.Stage, s.Total, s.Done, s.Rate, s.Left = fleet.Getting, stageTransfer, 100, uint64(i-430), 10, 65*time.Second
+		case i < 450:
+			s.State, s.Code, s.Message = fleet.Unreachable, 6, "No route to host"
+		case i == 450:
+			s.State, s.Tries, s.Message = fleet.Waiting, 1, "Connection closed"
+		default:
+			s.Began = time.Time{}
+		}
+		all = append(all, s)
+	}
+	rows := make([]fleetRow, len(all))
+	for i := range all {
+		rows[i] = pushRow(&all[i], now)
+	}
+	h := fleetHeader{Command: "push", Name: "model", Size: 100, Expect: 500, Rate: 1 << 30, RateOf: "up", Sent: 1.02, Rarest: -1}
+	h.Bar = totals(all, rows, h.Size)
+	const want = `
+push model  89% |##########################----| 42.7/47.9 KiB  30 B/s      last in 1m5s
+437/500 hosts done  53 under way  10 failed  up 1.0 GiB/s  seed sent 1.02 copies
+HOST  STATE    DONE  RATE    TIME  NOTE
+----------------------------------------------------
+n450  again    0%    0 B/s   40s   Connection closed
+n437  getting  7%    10 B/s  40s   eta 1m5s
+n438  getting  8%    10 B/s  40s   eta 1m5s
+n439  getting  9%    10 B/s  40s   eta 1m5s
+n[000-436] (437) changed, slowest 40.0s
+n[451-499] (49) waiting
+n[440-449] (10) unreachable, slowest 40.0s
+`
+	if got := "\n" + strings.Join(fleetLines(h, rows, fleetStyle{width: 90, lines: 12}), "\n") + "\n"; got != want {
+		t.Error(got)
+	}
+}

@@ -241,7 +241,8 @@ func (f *Fleet) judge(ctx context.Context, h *hostRun, e ending) (v verdict, aga
 		if e.exit.Hint != "" {
 			text += "; " + e.exit.Hint
 		}
-		return verdict{Failed, known(e.exit.Code), text}, false
+		// The ticket is right: silence is a network that is full, or a seed that is.
+		return verdict{Failed, known(e.exit.Code), text}, e.exit.Code == codeSilent && h.Tries < maxTries
 	case e.expired:
 		return verdict{Lost, codeNobody, last("not a word for too long")}, false
 	case died:

@@ -160,6 +160,11 @@ func (h *fakeHost) get(kind string) int {
 		fmt.Fprintln(os.Stderr, `{"message_type":"warning","message":"hm"}`)
 		fmt.Fprintln(os.Stderr, `{"message_type":"exit_error","code":7,"message":"no space left","hint":"free some"}`)
 		return 7
+	case "silent":
+		if h.try == 1 {
+			fmt.Fprintln(os.Stderr, `{"message_type":"exit_error","code":8,"message":"no answer"}`)
+			return 8
+		}
 	case "liar":
 		fmt.Fprintln(os.Stderr, `{"message_type":"exit_error","code":0,"message":"all is well"}`)
 		return 0

@@ -65,7 +65,7 @@ func count(t *testing.T, dir, file string) int {
 func TestVerdicts(t *testing.T) {
 	var told []string
 	last := false
-	f, dir := fakeFleet(t, "good,same,down,denied,busy,nologin,full,dies,flaky,mute,odd,alien,nowhere,liar,greedy", func(c *Config) {
+	f, dir := fakeFleet(t, "good,same,down,denied,busy,nologin,full,dies,flaky,mute,odd,alien,nowhere,liar,greedy,silent", func(c *Config) {
 		c.Decided = func(s Status) {
 			if last || !s.State.Over() {
 				t.Errorf("%s is told late or early", s.Host)
@@ -90,6 +90,7 @@ alien: failed 1 after 1: no p2pcp for this host (Linux sparc64): name a director
 nowhere: failed 7 after 1: no directory there takes the program and lets it run (tried the cache, /var/tmp, /tmp and /dev/shm)
 liar: failed 1 after 1: all is well
 greedy: failed 1 after 1: it asks for the program again and again
+silent: changed 0 after 2: 
 `
 	if got := verdicts(f); got != want {
 		t.Errorf("%s", got)

@@ -40,6 +40,7 @@ const (
 	codeGoal    = 3   // the copy is good, the command failed
 	codeNobody  = 6   // unreachable or lost
 	codeLocal   = 7   // no place for the program
+	codeSilent  = 8   // a get found nobody who answered: as with a wrong ticket
 	codeWorst   = 9   // of those that say what is wrong with a host
 	codeStopped = 130 // interrupted
 )

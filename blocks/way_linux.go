@@ -69,15 +69,18 @@ func (w *way) step(name string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer link.Close()
 	fi, err := link.Stat()
-	if err != nil {
-		return nil, err
+	switch {
+	case err != nil:
+	case fi.IsDir(): // it wasn't a moment ago
+		return link, nil
+	case fi.Mode()&fs.ModeSymlink == 0:
+		err = unix.ENOTDIR
+	default:
+		err = w.follow(link, fi, name)
 	}
-	if fi.Mode()&fs.ModeSymlink == 0 {
-		return nil, unix.ENOTDIR
-	}
-	return nil, w.follow(link, fi, name)
+	link.Close()
+	return nil, err
 }
 
 // follow goes where an open symlink leads. One of another user's may only lead to a directory of that user's, who could have written

@@ -26,7 +26,7 @@ func TestTopOfHundreds(t *testing.T) {
 	ticket := seed.Ticket{ID: blocks.Sum(nil), Key: seed.NewKey()}
 	for i := range n {
 		m, err := newMember(t.Context(), memberConfig{
-			id: ticket.ID, secret: ticket.Key, listen: fmt.Sprintf("127.9.%d.%d", i/250, 1+i%250),
+			id: ticket.ID, secrets: port.Derive(ticket.Key, ticket.ID), listen: fmt.Sprintf("127.9.%d.%d", i/250, 1+i%250),
 			swarm: swarm.Config{Core: swarm.CoreConfig{Wait: time.Hour}},
 		})
 		if err != nil {

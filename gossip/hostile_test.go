@@ -57,7 +57,8 @@ func TestReplayedAndForgedPackets(t *testing.T) {
 		}
 		s.net.mu.Lock()
 		defer s.net.mu.Unlock()
-		t.Logf("%d datagrams of %d bytes were sent again: %d bytes came back", 3*len(heard), sent, answered)
+		t.Logf(`RELIABILITY {"kind":"attack","name":"gossip packets replayed and forged","result":"%d datagrams of %d bytes sent again: %d bytes came back, no member changed","test":"TestReplayedAndForgedPackets"}`,
+			3*len(heard), sent, answered)
 		if answered > sent || after != before {
 			t.Errorf("%d bytes came back for %d, %d events followed", answered, sent, after-before)
 		}

@@ -172,9 +172,23 @@ func TestHostileMember(t *testing.T) {
 				if !got.caught {
 					t.Errorf("not named for %q, or not banned (%v)", a.Blame, a.Bans)
 				}
+				t.Logf(`RELIABILITY {"kind":"attack","name":"virtual time: %s","undisturbed_s":%.1f,"disturbed_s":%.1f,"result":%q,"test":"TestHostileMember"}`,
+					a.Name, calm.took.Seconds(), got.took.Seconds(), outcome(a))
 			})
 		})
 	}
+}
+
+// outcome says what comes of an attack that a test has seen repelled.
+func outcome(a hostile.Attack) string {
+	text := "every copy right"
+	if a.Blame != "" {
+		text += "; named: " + a.Blame
+	}
+	if a.Bans {
+		text += "; banned"
+	}
+	return text
 }
 
 // TestGossipedLies has the gossip tell everybody of thousands of members that never answer, and of the death of all that live.

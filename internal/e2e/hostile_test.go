@@ -193,6 +193,12 @@ func TestE2EHostile(t *testing.T) {
 			if strings.Count(status, "\nseed ") != 1 || strings.Contains(status, "seed foe") {
 				t.Errorf("status:\n%s", status)
 			}
+			result := "every copy right"
+			if c.blame != "" {
+				result += "; named: " + c.blame
+			}
+			t.Logf(`RELIABILITY {"kind":"attack","name":%q,"undisturbed_s":%.1f,"disturbed_s":%.1f,"result":"%s; the seed's peak %d MiB, %d undisturbed","test":"TestE2EHostile"}`,
+				c.attack, calm.Seconds(), took.Seconds(), result, peak/mib, memory/mib)
 		})
 	}
 }

@@ -84,9 +84,11 @@ func TestStrangersHearNothing(t *testing.T) {
 			if half, ok := conn.(*net.TCPConn); ok {
 				_ = half.CloseWrite()
 			}
-			if got := hears(t, conn); len(got) > c.hears {
+			got := hears(t, conn)
+			if len(got) > c.hears {
 				t.Errorf("heard %d bytes: %x", len(got), got)
 			}
+			t.Logf(`RELIABILITY {"kind":"attack","name":"a stranger sends %s","result":"hears %d bytes","test":"TestStrangersHearNothing"}`, name, len(got))
 		})
 	}
 }
@@ -164,9 +166,11 @@ func TestThousandHalfOpenKeepNobodyOut(t *testing.T) {
 	if _, err := shake(ctx, honest, &s, Session); err != nil {
 		t.Errorf("an honest dialer is kept out: %v", err)
 	}
-	if used := heap() - before; used > 16<<20 {
+	used := heap() - before
+	if used > 16<<20 {
 		t.Errorf("%d KiB for 1000 half-open handshakes", used>>10)
 	}
+	t.Logf(`RELIABILITY {"kind":"attack","name":"1000 half-open handshakes","result":"an honest dialer gets in; %d KiB held","test":"TestThousandHalfOpenKeepNobodyOut"}`, used>>10)
 	if n := p.gate.halfOpen(); n > defaultHalfOpen {
 		t.Errorf("%d handshakes under way", n)
 	}

@@ -73,7 +73,7 @@ func TestE2EKillMoments(t *testing.T) {
 	for range n {
 		k.once()
 	}
-	last, log := k.get(t.Context(), "victim")
+	last, log := k.get(t.Context(), "victim", "--linger", "0")
 	if err := last.Run(); err != nil {
 		t.Fatalf("the last run: %v: %s", err, log)
 	}

@@ -58,10 +58,10 @@ func (r *rig) lackedOf(host int, name string) uint64 {
 	return uint64(held.Len()-held.Count()) * uint64(header.BlockSize)
 }
 
-// frugal checks that a host that was begun anew fetched no more than it lacked.
+// frugal checks that a host that was begun anew fetched what it lacked, and little more: what is under way when it dies, or comes from two.
 func (t *trial) frugal(host int, lacked uint64) {
 	t.Helper()
-	if got := t.result(t.gets[host]).Fetched; got > lacked+mib {
+	if got := t.result(t.gets[host]).Fetched; got > lacked+lacked/20+mib {
 		t.Errorf("host %d fetched %d bytes, %d were lacking", host, got, lacked)
 	}
 }
@@ -81,7 +81,7 @@ func TestE2EFaultReceiver(t *testing.T) {
 	for h, name := range map[int]string{1: "a receiver is stopped (SIGSTOP) for 20 s", 2: "a receiver's link is down for 20 s"} {
 		own := u.slowest(2*time.Minute, h)
 		inTime(t, name, f.plain, took, 0, "the others; it had everything after %.1f s, and fetched %.2f copies", own.Seconds(), copies(u.result(u.gets[h]).Fetched, faultSize))
-		if limit := f.plain + faultTime + allowance(f.plain); own > limit {
+		if limit := f.plain + faultTime + 5*allowance(f.plain); own > limit {
 			t.Errorf("%s: it had everything after %s, limit %s", name, own, limit)
 		}
 	}

@@ -47,7 +47,7 @@ func TestE2EFaultNetworks(t *testing.T) {
 		{"the ticket's first three addresses are dead", nil, []string{
 			"--listen", ":7700", "--advertise", "10.77.200.1:7700", "--advertise", "[fd77::dead]:7700", "--advertise", "10.77.200.2:7700",
 			"--advertise", r.host(0).Addr().String() + ":7700",
-		}, nil, []string{"no way there", "ok "}},
+		}, nil, []string{"10.77.200.1:7700: no ", "ok "}},
 		{"every host has four bridges with the same addresses, and no default route", (*lab.Host).Bridges, nil, nil, nil},
 		{"IPv6 only", (*lab.Host).Only6, nil, nil, nil},
 	} {

@@ -69,11 +69,13 @@ func (s *Swarm) recheckLoop() {
 		select {
 		case <-s.ctx.Done():
 			return
-		case i := <-s.rechecks:
+		case rejected := <-s.rechecks:
+			i := rejected.Index
 			err := s.recheck(i)
 			if err != nil {
 				s.lose(i, err)
 			}
+			s.post(rejected) // only now: what is lost isn't to be sent again
 			if s.cfg.OnReject != nil {
 				s.cfg.OnReject(i, err)
 			}

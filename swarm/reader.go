@@ -204,10 +204,11 @@ func (ss *session) takeReject(i blocks.Index) {
 	if !earned {
 		return
 	}
-	ss.s.post(Event{Kind: Rejected, Peer: ss.id, Index: i})
+	rejected := Event{Kind: Rejected, Peer: ss.id, Index: i}
 	select {
-	case ss.s.rechecks <- i:
+	case ss.s.rechecks <- rejected:
 	default:
+		ss.s.post(rejected)
 	}
 }
 

@@ -103,7 +103,7 @@ type Swarm struct {
 
 	observers guests
 	greeting  guests
-	rechecks  chan blocks.Index
+	rechecks  chan Event    // Rejected
 	landers   chan struct{} // places beside the readers
 
 	// landing keeps Place from overtaking a Block that is being written: who lands one holds it with others, who places holds it
@@ -166,7 +166,7 @@ func New(cfg Config) *Swarm {
 		ready:     make(chan struct{}),
 		observers: guests{max: maxObserver},
 		greeting:  guests{max: maxGreeting},
-		rechecks:  make(chan blocks.Index, 64),
+		rechecks:  make(chan Event, 64),
 		landers:   make(chan struct{}, min(runtime.GOMAXPROCS(0), maxLanders)),
 		sessions:  map[PeerID]*session{},
 		byMember:  map[string]*session{},

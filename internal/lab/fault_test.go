@@ -27,7 +27,14 @@ func TestLabFaults(t *testing.T) {
 	}
 	want := func(what string, from *Host, to netip.Addr, yes bool) {
 		t.Helper()
-		if reaches(from, to) != yes {
+		got := reaches(from, to)
+		for range 9 { // a busy machine may take longer than a second
+			if got || !yes {
+				break
+			}
+			got = reaches(from, to)
+		}
+		if got != yes {
 			t.Errorf("%s: %s reaches %v: %v, want %v", what, from.Name(), to, !yes, yes)
 		}
 	}

@@ -87,10 +87,11 @@ func (a *app) awaitReady(c *exec.Cmd, status io.Reader) error {
 	if !errors.As(err, &exit) {
 		return fmt.Errorf("wait for the background process: %w", err)
 	}
-	if ws, ok := exit.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
-		return exitf(128+int(ws.Signal()), "", "the background process was killed (%s)", ws.Signal())
+	ended, killed := processCode(exit.ProcessState)
+	if killed {
+		return exitf(ended, "", "the background process was killed (%s)", syscall.Signal(ended-128))
 	}
-	return exitSilently(exit.ExitCode(), err)
+	return exitSilently(ended, err)
 }
 
 // hideTicket replaces the ticket by "-", which a child reads from its pipe.

@@ -43,14 +43,20 @@ func (c hostCommand) run(ctx context.Context) runMessage {
 		// What the shell has left behind is ours to end.
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 	}
-	m := runMessage{Code: cmd.ProcessState.ExitCode(), Output: out.String(), TimedOut: ctx.Err() == context.DeadlineExceeded}
-	if ws, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
-		m.Code = 128 + int(ws.Signal())
-	}
+	m := runMessage{Output: out.String(), TimedOut: ctx.Err() == context.DeadlineExceeded}
+	m.Code, _ = processCode(cmd.ProcessState)
 	if m.Code == 0 && err != nil && ctx.Err() != nil {
 		m.Code = exitFailure
 	}
 	return m
+}
+
+// processCode is a process's exit code as a shell has it: a signal's is 128 and its number.
+func processCode(p *os.ProcessState) (code int, killed bool) {
+	if ws, ok := p.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		return 128 + int(ws.Signal()), true
+	}
+	return p.ExitCode(), false
 }
 
 // tail keeps the end of what is written. Safe for concurrent use.

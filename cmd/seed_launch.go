@@ -94,10 +94,8 @@ func launchCode(err error) int {
 	case !errors.As(err, &exit):
 		return exitFailure
 	}
-	if ws, ok := exit.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
-		return 128 + int(ws.Signal())
-	}
-	return exit.ExitCode()
+	code, _ := processCode(exit.ProcessState)
+	return code
 }
 
 // offer prints the ticket, or starts --run's command with it.

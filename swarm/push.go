@@ -154,26 +154,29 @@ func (c *Core) announcedBy(p *peer, i blocks.Index) {
 	if !p.open && uint32(i) < c.manifest {
 		p.open = c.hasManifest(p)
 	}
-	for k, w := range p.waits {
-		if w.index == i {
-			p.waits = append(p.waits[:k], p.waits[k+1:]...)
-			c.hoarded(p, false)
-			c.push.under[i]-- // holds chooses anew
-			return
-		}
+	if p.unwait(i) {
+		c.hoarded(p, false)
+		c.push.under[i]-- // holds chooses anew
 	}
 }
 
 // rejected ends the wait for p's HAVE of i: it won't come, and somebody else may be sent it.
 func (c *Core) rejected(p *peer, i blocks.Index) {
+	if p.unwait(i) {
+		c.hoarded(p, true)
+		c.push.release(c, i)
+	}
+}
+
+// unwait takes i off what p was sent and hasn't announced; false if it isn't there.
+func (p *peer) unwait(i blocks.Index) bool {
 	for k, w := range p.waits {
 		if w.index == i {
 			p.waits = append(p.waits[:k], p.waits[k+1:]...)
-			c.hoarded(p, true)
-			c.push.release(c, i)
-			return
+			return true
 		}
 	}
+	return false
 }
 
 // hasManifest tells whether p has announced the whole Manifest.

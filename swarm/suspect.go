@@ -221,10 +221,13 @@ func (c *Core) dropCrowder(source netip.Addr) bool {
 	if k < 0 {
 		return false
 	}
-	p := c.peers[k]
+	c.dropForOthers(c.peers[k])
+	return true
+}
+
+func (c *Core) dropForOthers(p *peer) {
 	c.order(Action{Kind: Drop, Peer: p.id, Text: "making room for others"})
 	c.peerDown(p)
-	return true
 }
 
 // fairShare is how many sessions a source may have before those are the first to go.
@@ -232,12 +235,12 @@ const fairShare = 2
 
 // dropLoudest ends a session of the source that has most, if that has more than its share and isn't alone.
 func (c *Core) dropLoudest() bool {
-	list := c.sources()
-	k := crowder(list, netip.IPv6Unspecified())
-	if k < 0 || !c.crowds(list[k]) {
+	k := crowder(c.sources(), netip.IPv6Unspecified())
+	if k < 0 || !c.crowds(c.peers[k].source) {
 		return false
 	}
-	return c.dropCrowder(netip.IPv6Unspecified())
+	c.dropForOthers(c.peers[k])
+	return true
 }
 
 // crowds tells whether a source has more than its share while there are others.

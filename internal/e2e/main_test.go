@@ -144,9 +144,13 @@ func (r *rig) get(host int, ticket string, args ...string) *lab.Proc {
 func (r *rig) file(name string, size int) (path, sum string) {
 	r.Helper()
 	path = filepath.Join(lab.Scratch, name)
-	script := fmt.Sprintf("head -c %d /dev/zero | openssl enc -aes-128-ctr -pass pass:%s -nosalt -pbkdf2 2>/dev/null >%s", size, name, path)
-	r.run(0, "sh", "-c", script)
+	r.run(0, "sh", "-c", noiseScript(size, name, path))
 	return path, r.sum(0, path)
+}
+
+// noiseScript writes random bytes to path, the same for the same word and size.
+func noiseScript(size int, word, path string) string {
+	return fmt.Sprintf("head -c %d /dev/zero | openssl enc -aes-128-ctr -pass pass:%s -nosalt -pbkdf2 2>/dev/null >%s", size, word, path)
 }
 
 // sum is a file's hash by another program than ours.

@@ -99,9 +99,7 @@ func contentName(k int) string { return fmt.Sprintf("content%d", k) }
 // makeContent makes content k on its seed's host: a large file, a file with a hole, a directory of small files and a large one, a small file.
 func (s *soak) makeContent(k int) {
 	s.Helper()
-	noise := func(size int, path string) string {
-		return fmt.Sprintf("head -c %d /dev/zero | openssl enc -aes-128-ctr -pass pass:%s -nosalt -pbkdf2 2>/dev/null >%s", size, path, path)
-	}
+	noise := func(size int, path string) string { return noiseScript(size, path, path) }
 	path := "src/" + contentName(k)
 	script := "mkdir -p src; "
 	switch k {

@@ -66,13 +66,6 @@ func (s *soak) running(op soakOp) pair {
 	return all[int(op.arg)%len(all)]
 }
 
-func (s *soak) must(err error) {
-	s.Helper()
-	if err != nil {
-		s.Fatal(err)
-	}
-}
-
 func (s *soak) startGet(at pair, flags []string) {
 	s.Helper()
 	args := append([]string{"-f", "--checksum", "--stall-timeout", "20s", "--wait", "20s"}, flags...)
@@ -105,19 +98,8 @@ func (s *soak) rot(at pair, where uint32) {
 // partition parts the hosts below a number from the others for a while.
 func (s *soak) partition(op soakOp) {
 	s.Helper()
-	var others []string
-	for h := op.host; h < soakHosts; h++ {
-		others = append(others, s.host(h).Addr().String())
-	}
-	each := func(action string) {
-		for h := range op.host {
-			for _, chain := range []string{"INPUT -s", "OUTPUT -d"} {
-				line := append([]string{"-w", action}, strings.Fields(chain)...)
-				s.run(h, "iptables", append(line, strings.Join(others, ","), "-j", "DROP")...)
-			}
-		}
-	}
-	each("-A")
+	below := s.lab.Hosts()[:op.host]
+	s.must(s.lab.Cut(below...))
 	time.Sleep(time.Duration(op.arg%5000) * time.Millisecond)
-	each("-D")
+	s.must(s.lab.Heal(below...))
 }

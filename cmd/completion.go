@@ -62,3 +62,14 @@ func writeCompletion(w io.Writer, root *cobra.Command, shell string) error {
 	}
 	return nil
 }
+
+// markFile completes a flag's value with file names.
+func markFile(c *cobra.Command, name string) {
+	// MarkFlagFilename would leave it at the default, which newRoot makes to be no files.
+	files := func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	if err := c.RegisterFlagCompletionFunc(name, files); err != nil {
+		panic("cmd: " + err.Error())
+	}
+}

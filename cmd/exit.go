@@ -76,7 +76,6 @@ var sentinels = []struct {
 	{blocks.ErrGone, exitLocal, "make it again, or choose another place with -o"},
 	{blocks.ErrNotOurs, exitLocal, "remove it if nobody needs it, or choose another place with -o"},
 	{blocks.ErrForeignLink, exitLocal, "name the place it leads to, if that is what you mean"},
-	{blocks.ErrGone, exitLocal, "run it again, or choose another place with -o"},
 	{blocks.ErrManifest, exitIntegrity, "don't trust this seed"},
 	{blocks.ErrBadBlock, exitIntegrity, ""},
 	{swarm.ErrNobody, exitNobody, "is the seed running and its port open? 'p2pcp ping TICKET' tells"},

@@ -37,14 +37,3 @@ func newKeygenCmd(a *app) *cobra.Command {
 	markFile(c, "out")
 	return c
 }
-
-// markFile completes a flag's value with file names.
-func markFile(c *cobra.Command, name string) {
-	// MarkFlagFilename would leave it at the default, which newRoot makes to be no files.
-	files := func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return nil, cobra.ShellCompDirectiveDefault
-	}
-	if err := c.RegisterFlagCompletionFunc(name, files); err != nil {
-		panic("cmd: " + err.Error())
-	}
-}

@@ -252,3 +252,10 @@ func memberName() string {
 	_, _ = rand.Read(b[:]) // never fails
 	return wire.MemberName(hostName(), binary.BigEndian.Uint32(b[:]))
 }
+
+// randSeed seeds the core's own generator.
+func randSeed() [2]uint64 {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return [2]uint64{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])}
+}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"p2pcp/blocks"
 )
 
@@ -113,4 +115,11 @@ func bare(err error) error {
 		return inner
 	}
 	return err
+}
+
+// umask reads the process's umask. The only way is to set it, so nothing may create files meanwhile.
+func umask() uint16 {
+	old := unix.Umask(0o077)
+	unix.Umask(old)
+	return uint16(old)
 }

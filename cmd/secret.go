@@ -1,6 +1,8 @@
 package cmd
 
 import (
+	"golang.org/x/sys/unix"
+
 	"p2pcp/internal/port"
 	"p2pcp/seed"
 )
@@ -36,4 +38,10 @@ func loadKeyFile(path string) ([]byte, error) {
 		return nil, exitf(exitLocal, "'p2pcp keygen -o FILE' makes one, for both sides", "%w", err)
 	}
 	return secret, nil
+}
+
+// noDumps keeps keys out of core dumps.
+func noDumps() {
+	_ = unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}) // to lower a limit is always allowed
+	forbidDumps()
 }

@@ -6,6 +6,10 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"golang.org/x/time/rate"
+
+	"p2pcp/swarm/wire"
 )
 
 // maxAmount bounds every size and rate that is parsed, in bytes: sums of a few stay far from an overflow.
@@ -187,3 +191,15 @@ func digits3(v float64, unit string) string {
 
 // compact takes the space out of a formatted amount, for key=value lines.
 func compact(s string) string { return strings.ReplaceAll(s, " ", "") }
+
+// limiters are token buckets for both directions, nil where there is no limit. A burst holds a whole DATA frame, and 5 ms of
+// fast links.
+func (r rates) limiters() (up, down *rate.Limiter) {
+	one := func(n uint64) *rate.Limiter {
+		if n == 0 {
+			return nil
+		}
+		return rate.NewLimiter(rate.Limit(n), int(max(wire.MaxData, n/200)))
+	}
+	return one(r.Up), one(r.Down)
+}

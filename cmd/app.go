@@ -134,6 +134,17 @@ func (a *app) prepare(c *cobra.Command) error {
 // wantsJSON also holds where the flags couldn't be parsed.
 func (a *app) wantsJSON() bool { return a.json || slices.Contains(a.args, "--json") }
 
+// redraws tells whether a display is redrawn in place.
+func (a *app) redraws() bool { return a.term.live && !a.json && !a.quiet }
+
+// pace is how often a display is brought up to date: redrawn in place each period, or told in a line each --progress-interval.
+func (a *app) pace(period time.Duration) (live bool, each time.Duration) {
+	if a.redraws() {
+		return true, period
+	}
+	return false, a.interval
+}
+
 // detached is this process's tie to the command that started it with -d, or nil.
 func (a *app) detached() *detachedChild { return a.child }
 

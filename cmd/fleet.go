@@ -20,17 +20,24 @@ type fleetRow struct {
 	Note    string  // why it failed, what it waits for
 }
 
-// class orders rows by how much they want attention.
+// Classes of rows, by how much they want attention.
+const (
+	rowFailed = iota
+	rowLost
+	rowUnderWay
+	rowComplete
+)
+
 func (r *fleetRow) class() int {
 	switch r.State {
 	case "failed", "unreachable", "stopped":
-		return 0
+		return rowFailed
 	case "lost":
-		return 1
+		return rowLost
 	case "changed", "unchanged", "linger", "seeding":
-		return 3
+		return rowComplete
 	}
-	return 2
+	return rowUnderWay
 }
 
 // stuck is 1 of who is under way and stands still, else 0.
@@ -42,7 +49,7 @@ func (r *fleetRow) stuck() int {
 }
 
 // complete tells whether the host has the content.
-func (r *fleetRow) complete() bool { return r.class() == 3 }
+func (r *fleetRow) complete() bool { return r.class() == rowComplete }
 
 // sortFleet puts failures first, then who is under way, the least done first, then who is done, the slowest first.
 func sortFleet(rows []fleetRow) {
@@ -93,15 +100,40 @@ func countFleet(rows []fleetRow) fleetCounts {
 			c.Silent++
 		}
 		switch rows[i].class() {
-		case 0:
+		case rowFailed:
 			c.Failed++
-		case 1:
+		case rowLost:
 			c.Lost++
-		case 3:
+		case rowComplete:
 			c.Done++
 		}
 	}
 	return c
+}
+
+// worstCode is the exit code of the host that fared worst.
+func worstCode(rows []fleetRow) int {
+	code := exitOK
+	for i := range rows {
+		switch r := &rows[i]; r.class() {
+		case rowFailed:
+			code = max(code, r.Code, exitFailure)
+		case rowLost:
+			code = max(code, exitNobody)
+		}
+	}
+	return code
+}
+
+// slowest is who is under way and has least, in the form of a log's line; it sorts rows. Empty: nobody is.
+func slowest(rows []fleetRow) string {
+	sortFleet(rows)
+	for i := range rows {
+		if r := &rows[i]; r.class() == rowUnderWay {
+			return fmt.Sprintf(" slowest=%s slowest_done=%d%%", quoteValue(r.Host), int(r.Done*100))
+		}
+	}
+	return ""
 }
 
 // text is the header line: what, how many hosts, how fast, at what cost.
@@ -169,7 +201,7 @@ const maxFailed = 3
 func foldComplete(rows []fleetRow, most int) (open []fleetRow, folded []foldedRow) {
 	failed := map[string]int{}
 	for i := range rows {
-		if rows[i].class() < 2 {
+		if rows[i].class() <= rowLost {
 			failed[rows[i].State]++
 		}
 	}

@@ -28,11 +28,7 @@ type fleetDisplay struct {
 // rows belong to the display. The caller must call stop once.
 func (a *app) startFleet(pull func() (fleetHeader, []fleetRow)) *fleetDisplay {
 	d := &fleetDisplay{app: a, pull: pull, begun: time.Now()}
-	live := a.term.live && !a.json && !a.quiet
-	period := a.interval
-	if live {
-		period = fleetPeriod
-	}
+	live, period := a.pace(fleetPeriod)
 	d.report("start", live)
 	d.halt = ticks(period, func() { d.report("progress", live) })
 	a.signals.onStatus(func() string { return d.line("progress") })
@@ -58,11 +54,7 @@ func (d *fleetDisplay) stop() []fleetRow {
 	case d.app.json:
 		d.status("summary", h, rows)
 	default:
-		style := fleetStyle{color: d.app.term.color, utf8: d.app.term.utf8}
-		if d.app.term.live {
-			style.width, _ = d.app.term.size()
-		}
-		d.app.screen.message(strings.Join(fleetLines(h, rows, style), "\n"))
+		d.app.screen.message(strings.Join(fleetLines(h, rows, d.app.term.style()), "\n"))
 	}
 	return rows
 }
@@ -75,10 +67,7 @@ func (d *fleetDisplay) report(event string, live bool) {
 		d.status("status", h, rows)
 	case live:
 		h, rows := d.pull()
-		columns, lines := d.app.term.size()
-		d.app.screen.show(fleetLines(h, rows, fleetStyle{
-			width: columns - 1, lines: min(maxFleetLines, lines-1), color: d.app.term.color, utf8: d.app.term.utf8,
-		}))
+		d.app.screen.show(fleetLines(h, rows, d.app.term.frame(maxFleetLines)))
 	default:
 		d.app.screen.message(d.line(event))
 	}
@@ -95,14 +84,7 @@ func (d *fleetDisplay) line(event string) string {
 	if h.Bar != nil && h.Bar.Left >= 0 {
 		b.WriteString(" eta=" + formatLeft(h.Bar.Left))
 	}
-	sortFleet(rows)
-	for i := range rows {
-		if rows[i].class() == 2 {
-			fmt.Fprintf(&b, " slowest=%s slowest_done=%d%%", quoteValue(rows[i].Host), int(rows[i].Done*100))
-			break
-		}
-	}
-	return b.String()
+	return b.String() + slowest(rows)
 }
 
 // fleetMessage is the JSON form, a status each interval and a summary at the end.

@@ -20,6 +20,21 @@ type fleetStyle struct {
 	utf8  bool // box drawing characters
 }
 
+// style is what t can show of a table that stays.
+func (t terminal) style() fleetStyle {
+	s := fleetStyle{color: t.color, utf8: t.utf8}
+	if t.live {
+		s.width, _ = t.size()
+	}
+	return s
+}
+
+// frame is what t can show of one that is redrawn in place, in at most so many lines.
+func (t terminal) frame(most int) fleetStyle {
+	columns, lines := t.size()
+	return fleetStyle{width: columns - 1, lines: min(most, lines-1), color: t.color, utf8: t.utf8}
+}
+
 // The 16 ANSI colors only: a terminal has chosen them to be legible, and needs no query.
 const (
 	colorBad  = lipgloss.Color("1")
@@ -126,9 +141,9 @@ func tableLines(rows []fleetRow, style fleetStyle) []string {
 
 func stateColor(r *fleetRow) lipgloss.Color {
 	switch c := r.class(); {
-	case c <= 1 || r.stuck() > 0:
+	case c <= rowLost || r.stuck() > 0:
 		return colorBad
-	case c == 3:
+	case c == rowComplete:
 		return colorGood
 	}
 	return colorSlow
@@ -137,7 +152,7 @@ func stateColor(r *fleetRow) lipgloss.Color {
 // cells are the columns of a row, safe to print.
 func (r *fleetRow) cells() []string {
 	rate, took, code := "-", formatLeft(time.Duration(r.Seconds*float64(time.Second))), ""
-	if r.class() == 2 {
+	if r.class() == rowUnderWay {
 		rate = formatRate(float64(r.Rate))
 		if r.Seconds == 0 {
 			took = "-" // it hasn't told yet

@@ -109,11 +109,7 @@ type progress struct {
 func (a *app) startProgress(command string, pull func() progressSnapshot) *progress {
 	// hash stands in pipes and is mostly over at once.
 	p := &progress{app: a, command: command, pull: pull, terse: command == "hash", begun: time.Now()}
-	live := a.term.live && !a.json && !a.quiet
-	period := a.interval
-	if live {
-		period = barPeriod
-	}
+	live, period := a.pace(barPeriod)
 	p.report("start", live)
 	p.halt = ticks(period, func() { p.report("status", live) })
 	a.signals.onStatus(func() string { return p.line("progress", p.view()) })

@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"p2pcp/seed"
 )
 
 // launchGrace is how long a launcher that is told to end may take, and after its end whatever of it still holds its output.
@@ -114,7 +112,7 @@ func (s *seedRun) offer(ctx context.Context) error {
 	})
 	switch {
 	case err != nil:
-	case a.term.live && !a.json && !a.quiet: // a key is told to a terminal, to be copied from there, and to no log
+	case a.redraws(): // a key is told to a terminal, to be copied from there, and to no log
 		a.screen.whole("p2pcp: on each host: p2pcp get " + s.getArgs())
 	default:
 		a.note("on each host: p2pcp get %s", s.getArgs())
@@ -127,16 +125,8 @@ func (s *seedRun) launchVerdict(own error) error {
 	if s.app.ctx.Err() != nil {
 		return own
 	}
-	failed, lost, worst := 0, 0, exitOK
-	for _, r := range s.ledger.Rows() {
-		switch r.State {
-		case seed.Failed:
-			failed, worst = failed+1, max(worst, int(r.Code), exitFailure)
-		case seed.Lost:
-			lost, worst = lost+1, max(worst, exitNobody)
-		}
-	}
-	code := max(s.launched, worst)
+	_, rows := s.fleet()
+	code := max(s.launched, worstCode(rows))
 	if own != nil && classify(own).code >= code {
 		return own
 	}
@@ -144,8 +134,8 @@ func (s *seedRun) launchVerdict(own error) error {
 		return nil
 	}
 	text := fmt.Sprintf("the command of --run ended with exit code %d", s.launched)
-	if failed+lost > 0 {
-		text += fmt.Sprintf("; %s failed, %d lost", count(failed, "host"), lost)
+	if n := countFleet(rows); n.Failed+n.Lost > 0 {
+		text += fmt.Sprintf("; %s failed, %d lost", count(n.Failed, "host"), n.Lost)
 	}
 	return exitf(code, "", "%s", text)
 }

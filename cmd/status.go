@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -115,22 +116,13 @@ func (r *statusRun) once() error {
 
 // stdoutStyle is what stdout can show.
 func (a *app) stdoutStyle() fleetStyle {
-	t := detectTerminal(a.stdout.file, a.env)
-	style := fleetStyle{color: t.color, utf8: t.utf8}
-	if t.live {
-		style.width, _ = t.size()
-	}
-	return style
+	return detectTerminal(a.stdout.file, a.env).style()
 }
 
 // watch looks again and again until it is interrupted, or nobody answers for watchPatience.
 func (r *statusRun) watch() error {
 	a := r.app
-	live := a.term.live && !a.json && !a.quiet
-	period := a.interval
-	if live {
-		period = watchPeriod
-	}
+	live, period := a.pace(watchPeriod)
 	defer r.leave()
 	addrs, answered := r.swarm.addrs, time.Time{}
 	r.memory = memory{}
@@ -164,8 +156,7 @@ func (r *statusRun) show(m statusMessage, live bool) error {
 	if !live {
 		return a.result(m.line(time.Now()), m)
 	}
-	columns, lines := a.term.size()
-	r.frame = m.lines(fleetStyle{width: columns - 1, lines: lines - 1, color: a.term.color, utf8: a.term.utf8})
+	r.frame = m.lines(a.term.frame(math.MaxInt))
 	a.screen.show(r.frame)
 	return a.stderr.failure()
 }

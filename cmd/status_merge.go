@@ -234,25 +234,11 @@ func (h *hostStatus) answers(addr netip.AddrPort, r *wire.Report) {
 func (h *hostStatus) key() [3]string { return [3]string{h.Host, h.Source, h.Target} }
 
 // over tells whether nothing more is to come.
-func (h *hostStatus) over() bool { return (&fleetRow{State: h.State}).class() != 2 }
+func (h *hostStatus) over() bool { return (&fleetRow{State: h.State}).class() != rowUnderWay }
 
 // recount makes the sums anew.
 func (m *statusMessage) recount() {
 	counts := countFleet(m.fleet())
 	m.Known, m.Done, m.Failed, m.Lost, m.Stalled = counts.Known, counts.Done, counts.Failed, counts.Lost, counts.Stalled
 	m.Silent = counts.Silent
-}
-
-// worst is the exit code of the host that fared worst.
-func (m *statusMessage) worst() int {
-	code := exitOK
-	for i := range m.Hosts {
-		switch h := &m.Hosts[i]; h.State {
-		case "failed":
-			code = max(code, h.Code, exitFailure)
-		case "lost":
-			code = max(code, exitNobody)
-		}
-	}
-	return code
 }

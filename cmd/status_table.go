@@ -99,13 +99,5 @@ func (m *statusMessage) line(at time.Time) string {
 		fmt.Fprintf(&b, " rarest=%d", *m.RarestCopies)
 	}
 	fmt.Fprintf(&b, " seeds=%d", len(m.Seeds))
-	rows := m.fleet()
-	sortFleet(rows)
-	for i := range rows {
-		if rows[i].class() == 2 {
-			fmt.Fprintf(&b, " slowest=%s slowest_done=%d%%", quoteValue(rows[i].Host), int(rows[i].Done*100))
-			break
-		}
-	}
-	return b.String()
+	return b.String() + slowest(m.fleet())
 }

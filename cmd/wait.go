@@ -189,7 +189,7 @@ func (w *waitRun) settled(m *statusMessage) bool {
 func (w *waitRun) verdict(m statusMessage, why error) error {
 	a := w.app
 	a.screen.clear()
-	m.Type, m.Code = "verdict", m.worst()
+	m.Type, m.Code = "verdict", worstCode(m.fleet())
 	if m.ID != "" {
 		if err := a.result(strings.Join(m.lines(a.stdoutStyle()), "\n"), m); err != nil {
 			return err
@@ -220,8 +220,7 @@ func (w *waitRun) startDisplay() func(statusMessage) {
 		switch {
 		case a.quiet:
 		case a.term.live && !a.json:
-			columns, lines := a.term.size()
-			a.screen.show(m.lines(fleetStyle{width: columns - 1, lines: min(maxFleetLines, lines-1), color: a.term.color, utf8: a.term.utf8}))
+			a.screen.show(m.lines(a.term.frame(maxFleetLines)))
 		case told.IsZero() || time.Since(told) >= a.interval:
 			told = time.Now()
 			if a.json {

@@ -75,67 +75,64 @@ func flip(to io.Writer, from io.Reader) {
 // TestE2ECorruption: a byte that is wrong on a peer's disk or on the wire is seen, not kept, not passed on, and its holder named.
 func TestE2ECorruption(t *testing.T) {
 	r := newRig(t, 4, rate)
-	const size = 64 * mib
-	path, sum := r.file("model.bin", size)
+	path, sum := r.file("model.bin", 64*mib)
 
-	t.Run("on a peer's disk", func(t *testing.T) {
-		r := r.with(t)
-		seed, ticket := r.seed(path)
-		first := r.get(1, ticket, "-d")
-		if code := r.wait(first, time.Minute); code != 0 {
-			t.Fatalf("exit %d: %s", code, first.Err)
-		}
-		r.run(1, "sh", "-c", "printf XYZ | dd of="+path+" bs=1 seek=30000000 conv=notrunc status=none")
-		second := r.get(2, ticket, "-vv", "--join", r.memberAddr(1))
-		if code := r.wait(second, time.Minute); code != 0 {
-			t.Fatalf("exit %d: %s", code, second.Err)
-		}
-		r.sameEverywhere(path, sum, 2)
-		if log := second.Err.String(); !strings.Contains(log, "bad block") || !strings.Contains(log, r.host(1).Name()) {
-			t.Errorf("the holder of the wrong byte isn't named:\n%s", log)
-		}
-		mustTrust(t, second.Err.String())
-		survived(t, "a receiver's stored block rots on disk", 0, 0, "rejected, its holder named, fetched from elsewhere; nobody banned")
-		r.run(1, r.bin, "stop", "--all")
-		r.clear(path)
-		r.end(seed)
-	})
+	t.Run("on a peer's disk", func(t *testing.T) { r.with(t).rotDisk(path, sum) })
 
-	t.Run("on the wire", func(t *testing.T) {
-		r := r.with(t)
-		const listen = ":7600"
-		self, err := os.Executable()
-		if err != nil {
-			t.Fatal(err)
-		}
-		proxyAddr := fmt.Sprintf("%s%s", r.host(3).Addr(), listen)
-		seed, ticket := r.seed(path, "--listen", fmt.Sprintf("%s:7700", r.host(0).Addr()), "--advertise", proxyAddr)
-		proxy := r.start(3, "env", proxyEnv+"="+proxyAddr+" "+fmt.Sprintf("%s:7700", r.host(0).Addr()), self)
-		r.until("the proxy", 10*time.Second, func() bool {
-			out, _ := r.host(3).Command(r.ctx, "ss", "-Hltn", "sport", "=", ":7600").Output()
-			return len(out) > 0
-		})
-		var all []*lab.Proc
-		for _, h := range []int{1, 2} {
-			all = append(all, r.get(h, ticket, "-vv"))
-		}
-		logs := ""
-		for i, p := range all {
-			if code := r.wait(p, time.Minute); code != 0 {
-				t.Fatalf("host %d: exit %d: %s", i+1, code, p.Err)
-			}
-			logs += p.Err.String()
-		}
-		r.sameEverywhere(path, sum, 1, 2)
-		if !strings.Contains(logs, "bad block") || !strings.Contains(logs, r.host(0).Name()) {
-			t.Errorf("nobody saw the turned bits:\n%s", logs)
-		}
-		mustTrust(t, logs)
-		survived(t, "a wire flips bits", 0, 0, "two blocks a connection rejected and fetched again; nobody banned")
-		proxy.Signal(os.Kill)
-		r.clear(path)
-		r.end(seed)
+	t.Run("on the wire", func(t *testing.T) { r.with(t).rotWire(path, sum) })
+}
+
+// rotDisk turns a byte over in a complete receiver's file.
+func (r *rig) rotDisk(path, sum string) {
+	seed, ticket := r.seed(path)
+	first := r.get(1, ticket, "-d")
+	r.good(time.Minute, first)
+	r.run(1, "sh", "-c", "printf XYZ | dd of="+path+" bs=1 seek=30000000 conv=notrunc status=none")
+	second := r.get(2, ticket, "-vv", "--join", r.memberAddr(1))
+	r.good(time.Minute, second)
+	r.sameEverywhere(path, sum, 2)
+	if log := second.Err.String(); !strings.Contains(log, "bad block") || !strings.Contains(log, r.host(1).Name()) {
+		r.Errorf("the holder of the wrong byte isn't named:\n%s", log)
+	}
+	mustTrust(r.T, second.Err.String())
+	survived(r.T, "a receiver's stored block rots on disk", 0, 0, "rejected, its holder named, fetched from elsewhere; nobody banned")
+	r.run(1, r.bin, "stop", "--all")
+	r.clear(path)
+	r.end(seed)
+}
+
+// rotWire puts a proxy that turns bits over between the seed and the others.
+func (r *rig) rotWire(path, sum string) {
+	const listen = ":7600"
+	self, err := os.Executable()
+	if err != nil {
+		r.Fatal(err)
+	}
+	proxyAddr := fmt.Sprintf("%s%s", r.host(3).Addr(), listen)
+	seed, ticket := r.seed(path, "--listen", fmt.Sprintf("%s:7700", r.host(0).Addr()), "--advertise", proxyAddr)
+	proxy := r.start(3, "env", proxyEnv+"="+proxyAddr+" "+fmt.Sprintf("%s:7700", r.host(0).Addr()), self)
+	r.until("the proxy", 10*time.Second, func() bool {
+		out, _ := r.host(3).Command(r.ctx, "ss", "-Hltn", "sport", "=", ":7600").Output()
+		return len(out) > 0
 	})
+	var all []*lab.Proc
+	for _, h := range []int{1, 2} {
+		all = append(all, r.get(h, ticket, "-vv"))
+	}
+	logs := ""
+	for _, p := range all {
+		r.good(time.Minute, p)
+		logs += p.Err.String()
+	}
+	r.sameEverywhere(path, sum, 1, 2)
+	if !strings.Contains(logs, "bad block") || !strings.Contains(logs, r.host(0).Name()) {
+		r.Errorf("nobody saw the turned bits:\n%s", logs)
+	}
+	mustTrust(r.T, logs)
+	survived(r.T, "a wire flips bits", 0, 0, "two blocks a connection rejected and fetched again; nobody banned")
+	proxy.Signal(os.Kill)
+	r.clear(path)
+	r.end(seed)
 }
 
 // mustTrust checks a log of -vv: nobody was banned.
@@ -146,11 +143,12 @@ func mustTrust(t *testing.T, log string) {
 	}
 }
 
+const refusedSize = 32 * mib
+
 // TestE2ERefusals: what can't work ends with its code and two lines, and loses nothing.
 func TestE2ERefusals(t *testing.T) {
 	r := newRig(t, 2, rate)
-	const size = 32 * mib
-	path, sum := r.file("model.bin", size)
+	path, sum := r.file("model.bin", refusedSize)
 	_, ticket := r.seed(path)
 	for _, c := range []struct {
 		name, prepare string
@@ -185,40 +183,42 @@ func TestE2ERefusals(t *testing.T) {
 		t.Errorf("the file that was there is now %q", out)
 	}
 
-	t.Run("wrong key", func(t *testing.T) {
-		r := r.with(t)
-		r.run(1, r.bin, "keygen", "-o", lab.Scratch+"/key")
-		p := r.start(1, r.bin, "get", "-q", ticket, "--key-file", lab.Scratch+"/key")
-		begin := time.Now()
-		if code := r.wait(p, 20*time.Second); code != 8 {
-			t.Errorf("exit %d, want 8: %s", code, p.Err)
-		}
-		if took := time.Since(begin); took > 6*time.Second {
-			t.Errorf("took %s", took)
-		}
-	})
+	t.Run("wrong key", func(t *testing.T) { r.with(t).wrongKey(ticket) })
 
-	t.Run("interrupted, then resumed", func(t *testing.T) {
-		r := r.with(t)
-		p := r.get(1, ticket, "--limit", "10M")
-		r.untilSent(0, size/4)
-		begin := time.Now()
-		p.Signal(os.Interrupt)
-		if code := r.wait(p, 5*time.Second); code != 130 {
-			t.Errorf("exit %d, want 130: %s", code, p.Err)
-		}
-		if took := time.Since(begin); took > 2*time.Second {
-			t.Errorf("gone after %s", took)
-		}
-		again := r.get(1, ticket, "--json")
-		if code := r.wait(again, time.Minute); code != 0 {
-			t.Fatalf("exit %d: %s", code, again.Err)
-		}
-		if c := copies(r.result(again).Fetched, size); c > 0.9 {
-			t.Errorf("the second run fetched %.2f of the file", c)
-		}
-		r.sameEverywhere(path, sum, 1)
-	})
+	t.Run("interrupted, then resumed", func(t *testing.T) { r.with(t).resume(ticket, path, sum) })
+}
+
+// wrongKey: refused, and soon.
+func (r *rig) wrongKey(ticket string) {
+	r.run(1, r.bin, "keygen", "-o", lab.Scratch+"/key")
+	p := r.start(1, r.bin, "get", "-q", ticket, "--key-file", lab.Scratch+"/key")
+	begin := time.Now()
+	if code := r.wait(p, 20*time.Second); code != 8 {
+		r.Errorf("exit %d, want 8: %s", code, p.Err)
+	}
+	if took := time.Since(begin); took > 6*time.Second {
+		r.Errorf("took %s", took)
+	}
+}
+
+// resume: an interrupted get is gone at once, and what it had isn't fetched again.
+func (r *rig) resume(ticket, path, sum string) {
+	p := r.get(1, ticket, "--limit", "10M")
+	r.untilSent(0, refusedSize/4)
+	begin := time.Now()
+	p.Signal(os.Interrupt)
+	if code := r.wait(p, 5*time.Second); code != 130 {
+		r.Errorf("exit %d, want 130: %s", code, p.Err)
+	}
+	if took := time.Since(begin); took > 2*time.Second {
+		r.Errorf("gone after %s", took)
+	}
+	again := r.get(1, ticket, "--json")
+	r.good(time.Minute, again)
+	if c := copies(r.result(again).Fetched, refusedSize); c > 0.9 {
+		r.Errorf("the second run fetched %.2f of the file", c)
+	}
+	r.sameEverywhere(path, sum, 1)
 }
 
 // otherSeed is a ticket whose seed has gone.
@@ -249,9 +249,7 @@ func TestE2ELedger(t *testing.T) {
 		}
 	}
 	r.run(4, r.bin, "get", ticket, "-o", lab.Scratch+"/")
-	if code := r.wait(seed, 10*time.Second); code != 0 {
-		t.Errorf("seed --expect 3: exit %d: %s", code, seed.Err)
-	}
+	r.good(10*time.Second, seed)
 	for _, want := range []string{"3/4 hosts done", "failed", "exists and differs"} {
 		if !strings.Contains(seed.Err.String(), want) {
 			t.Errorf("the final table lacks %q:\n%s", want, seed.Err)

@@ -183,9 +183,7 @@ func TestE2EFaultClock(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 5, faultRate)
 	path, sum := r.file("model.bin", netSize)
-	u := r.try(path, sum, r.receivers())
-	plain := u.slowest(time.Minute, r.receivers()...)
-	u.over()
+	plain := r.plain(path, sum)
 	self, err := os.Executable()
 	r.must(err)
 	jump := func(by string) *rig {
@@ -194,7 +192,7 @@ func TestE2EFaultClock(t *testing.T) {
 		c.before = []string{clockEnv + "=2s " + by + " " + r.bin, self, "-test.run=^TestE2EFaultClock$", "--"}
 		return &c
 	}
-	u = jump("24h").try(path, sum, nil)
+	u := jump("24h").try(path, sum, nil)
 	u.rig = r
 	for h, by := range map[int]string{1: "24h", 2: "-24h", 3: "0s"} {
 		c := jump(by)

@@ -131,9 +131,7 @@ func TestE2EFaultDisk(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 5, netRate)
 	path, sum := r.file("model.bin", netSize)
-	u := r.try(path, sum, r.receivers())
-	plain := u.slowest(time.Minute, r.receivers()...)
-	u.over()
+	plain := r.plain(path, sum)
 	for _, c := range diskFaults {
 		t.Run(c.name, func(t *testing.T) { c.test(r.with(t), path, sum, plain) })
 	}
@@ -183,9 +181,7 @@ func (c diskFault) test(r *rig, path, sum string, plain time.Duration) {
 		lacked := r.lackedOf(1, c.to+"model.bin")
 		r.run(1, "sh", "-ec", "cd "+lab.Scratch+"\n"+c.mend)
 		again := r.start(1, r.bin, "get", u.ticket, "--json", "-o", to)
-		if code := r.wait(again, time.Minute); code != 0 {
-			r.Fatalf("again: exit %d: %s", code, again.Err)
-		}
+		r.good(time.Minute, again)
 		r.sameEverywhere(to+"model.bin", sum, 1)
 		got := r.result(again).Fetched
 		said += fmt.Sprintf("; begun anew it fetched the %.2f copies that it lacked", copies(got, netSize))

@@ -31,9 +31,7 @@ func TestE2EFaultNetworks(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 5, netRate)
 	path, sum := r.file("model.bin", netSize)
-	u := r.try(path, sum, r.receivers())
-	plain := u.slowest(time.Minute, r.receivers()...)
-	u.over()
+	plain := r.plain(path, sum)
 	const open = "--listen=:7750"
 	for _, c := range []struct {
 		name     string
@@ -64,9 +62,7 @@ func TestE2EFaultNetworks(t *testing.T) {
 			said := "all receivers"
 			if len(c.pingSays) > 0 {
 				p := r.start(1, r.bin, "ping", u.ticket)
-				if code := r.wait(p, 20*time.Second); code != 0 {
-					t.Errorf("ping: exit %d: %s", code, p.Err)
-				}
+				r.good(20*time.Second, p)
 				for _, want := range c.pingSays {
 					if !strings.Contains(p.Out.String()+p.Err.String(), want) {
 						t.Errorf("ping doesn't say %q:\n%s%s", want, p.Out, p.Err)
@@ -86,11 +82,9 @@ func TestE2EFaultNAT(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 6, faultRate)
 	path, sum := r.file("model.bin", faultSize)
-	u := r.try(path, sum, r.receivers())
-	plain := u.slowest(time.Minute, r.receivers()...)
-	u.over()
+	plain := r.plain(path, sum)
 	r.must(r.lab.NAT(r.host(4), r.host(5)))
-	u = r.try(path, sum, r.receivers(), "--limit", "2M")
+	u := r.try(path, sum, r.receivers(), "--limit", "2M")
 	lost := false
 	u.until("half of it", time.Minute, func() bool {
 		out := r.run(0, r.bin, "status", u.ticket)
@@ -114,13 +108,11 @@ func TestE2EFaultLoss(t *testing.T) {
 	const share = 0.05
 	r := newRig(t, 5, faultRate)
 	path, sum := r.file("model.bin", netSize)
-	u := r.try(path, sum, r.receivers())
-	plain := u.slowest(time.Minute, r.receivers()...)
-	u.over()
+	plain := r.plain(path, sum)
 	r.all((*lab.Host).OnePacket)
 	r.all(func(h *lab.Host) error { return h.Lose(share) })
 	alone := r.plainCopy(path, 0, 1)
-	u = r.try(path, sum, r.receivers())
+	u := r.try(path, sum, r.receivers())
 	took := u.slowest(3*time.Minute, r.receivers()...)
 	survived(t, "5 % of all packets are lost", plain, took, "all 4 receivers; a plain TCP copy to one of them takes %.1f s at the same loss", alone.Seconds())
 	if took > alone*3/2 {

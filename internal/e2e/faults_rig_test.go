@@ -36,6 +36,15 @@ func (r *rig) try(path, sum string, hosts []int, seedArgs ...string) *trial {
 	return t
 }
 
+// plain is how long an undisturbed transfer to all receivers takes.
+func (r *rig) plain(path, sum string) time.Duration {
+	r.Helper()
+	t := r.try(path, sum, r.receivers())
+	took := t.slowest(time.Minute, r.receivers()...)
+	t.over()
+	return took
+}
+
 // fetch starts a get on a host, once more if there was one.
 func (t *trial) fetch(host int, args ...string) {
 	t.Helper()

@@ -87,106 +87,87 @@ func (r *rig) untilCopyOut(name string, hosts ...int) {
 	})
 }
 
+const killSize = 64 * mib
+
 // TestE2EKills: the death of a receiver, of the seed and of its successor.
 func TestE2EKills(t *testing.T) {
 	r := newRig(t, 9, rate)
-	const size = 64 * mib
-	path, sum := r.file("model.bin", size)
+	path, sum := r.file("model.bin", killSize)
+	t.Run("receiver at half", func(t *testing.T) { r.with(t).killReceiver(path, sum) })
+	t.Run("seed once one copy is out", func(t *testing.T) { r.with(t).killSeed(path, sum) })
+	t.Run("seed restarted", func(t *testing.T) { r.with(t).restartSeed(path, sum) })
+}
 
-	t.Run("receiver at half", func(t *testing.T) {
-		r := r.with(t)
-		seed, ticket := r.seed(path)
-		var all []*lab.Proc
-		for _, h := range r.receivers() {
-			all = append(all, r.get(h, ticket, "--json"))
-		}
-		r.untilSent(0, size/2)
-		all[0].Signal(syscall.SIGKILL)
-		for i, p := range all[1:] {
-			if code := r.wait(p, time.Minute); code != 0 {
-				t.Errorf("host %d: exit %d: %s", i+2, code, p.Err)
-			}
-		}
-		header, held := r.journal(1, "model.bin")
-		if held == nil {
-			t.Fatal("the killed receiver left no journal")
-		}
-		lacked := uint64(held.Len()-held.Count()) * uint64(header.BlockSize)
-		again := r.get(1, ticket, "--json")
-		if code := r.wait(again, time.Minute); code != 0 {
-			t.Fatalf("again: exit %d: %s", code, again.Err)
-		}
-		got := r.result(again).Fetched
-		t.Logf("the second run lacked %d of %d blocks and fetched %.2f of them", held.Len()-held.Count(), held.Len(), float64(got)/float64(lacked))
-		if lacked > size*9/10 || got > lacked+mib {
-			t.Errorf("the second run fetched %d bytes, %d were lacking", got, lacked)
-		}
-		r.sameEverywhere(path, sum, r.receivers()...)
-		r.clear(path)
-		r.end(seed)
+// killReceiver: the others complete, and it fetches only what it lacked.
+func (r *rig) killReceiver(path, sum string) {
+	seed, ticket := r.seed(path)
+	all := r.getAll(ticket, "--json")
+	r.untilSent(0, killSize/2)
+	all[0].Signal(syscall.SIGKILL)
+	r.good(time.Minute, all[1:]...)
+	header, held := r.journal(1, "model.bin")
+	if held == nil {
+		r.Fatal("the killed receiver left no journal")
+	}
+	lacked := uint64(held.Len()-held.Count()) * uint64(header.BlockSize)
+	again := r.get(1, ticket, "--json")
+	r.good(time.Minute, again)
+	got := r.result(again).Fetched
+	r.Logf("the second run lacked %d of %d blocks and fetched %.2f of them", held.Len()-held.Count(), held.Len(), float64(got)/float64(lacked))
+	if lacked > killSize*9/10 || got > lacked+mib {
+		r.Errorf("the second run fetched %d bytes, %d were lacking", got, lacked)
+	}
+	r.sameEverywhere(path, sum, r.receivers()...)
+	r.clear(path)
+	r.end(seed)
+}
+
+// killSeed: the receivers complete by themselves, and serve who comes then.
+func (r *rig) killSeed(path, sum string) {
+	seed, ticket := r.seed(path)
+	all := r.getAll(ticket, "-d")
+	r.untilCopyOut("model.bin", r.receivers()...)
+	seed.Signal(syscall.SIGKILL)
+	r.good(time.Minute, all...)
+	r.sameEverywhere(path, sum, r.receivers()...)
+
+	// They linger: a host that comes now finds them.
+	r.run(8, r.bin, "stop", "--all")
+	r.run(8, "rm", "-f", path)
+	member := r.memberAddr(1)
+	r.run(8, r.bin, "get", ticket, "-o", lab.Scratch+"/", "--join", member)
+	r.sameEverywhere(path, sum, 8)
+
+	r.run(8, "rm", "-f", path)
+	fresh := strings.TrimSpace(r.run(8, r.bin, "status", ticket, "--join", member, "--ticket"))
+	r.run(8, r.bin, "get", fresh, "-o", lab.Scratch+"/")
+	r.sameEverywhere(path, sum, 8)
+	for _, h := range r.receivers() {
+		r.run(h, r.bin, "stop", "--all")
+	}
+	r.clear(path)
+}
+
+// restartSeed: with the same ticket, to the same receivers.
+func (r *rig) restartSeed(path, sum string) {
+	file := lab.Scratch + "/ticket"
+	seed, ticket := r.seed(path, "--ticket-file", file)
+	all := r.getAll(ticket)
+	r.untilSent(0, killSize/3)
+	seed.Signal(syscall.SIGKILL)
+	<-seed.Done()
+	seed, second := r.seed(path, "--ticket-file", file)
+	if second != ticket {
+		r.Errorf("the ticket changed:\n%s\n%s", ticket, second)
+	}
+	r.good(time.Minute, all...)
+	r.sameEverywhere(path, sum, r.receivers()...)
+	r.until("the new seed's ledger", 15*time.Second, func() bool {
+		out, _ := r.host(0).Command(r.ctx, r.bin, "status", ticket, "--json").Output()
+		return strings.Count(string(out), `"changed"`) > 0
 	})
-
-	t.Run("seed once one copy is out", func(t *testing.T) {
-		r := r.with(t)
-		seed, ticket := r.seed(path)
-		var all []*lab.Proc
-		for _, h := range r.receivers() {
-			all = append(all, r.get(h, ticket, "-d"))
-		}
-		r.untilCopyOut("model.bin", r.receivers()...)
-		seed.Signal(syscall.SIGKILL)
-		for i, p := range all {
-			if code := r.wait(p, time.Minute); code != 0 {
-				t.Errorf("host %d: exit %d: %s", i+1, code, p.Err)
-			}
-		}
-		r.sameEverywhere(path, sum, r.receivers()...)
-
-		// They linger: a host that comes now finds them.
-		r.run(8, r.bin, "stop", "--all")
-		r.run(8, "rm", "-f", path)
-		member := r.memberAddr(1)
-		r.run(8, r.bin, "get", ticket, "-o", lab.Scratch+"/", "--join", member)
-		r.sameEverywhere(path, sum, 8)
-
-		r.run(8, "rm", "-f", path)
-		fresh := strings.TrimSpace(r.run(8, r.bin, "status", ticket, "--join", member, "--ticket"))
-		r.run(8, r.bin, "get", fresh, "-o", lab.Scratch+"/")
-		r.sameEverywhere(path, sum, 8)
-		for _, h := range r.receivers() {
-			r.run(h, r.bin, "stop", "--all")
-		}
-		r.clear(path)
-	})
-
-	t.Run("seed restarted", func(t *testing.T) {
-		r := r.with(t)
-		file := lab.Scratch + "/ticket"
-		seed, ticket := r.seed(path, "--ticket-file", file)
-		var all []*lab.Proc
-		for _, h := range r.receivers() {
-			all = append(all, r.get(h, ticket))
-		}
-		r.untilSent(0, size/3)
-		seed.Signal(syscall.SIGKILL)
-		<-seed.Done()
-		seed, second := r.seed(path, "--ticket-file", file)
-		if second != ticket {
-			t.Errorf("the ticket changed:\n%s\n%s", ticket, second)
-		}
-		for i, p := range all {
-			if code := r.wait(p, time.Minute); code != 0 {
-				t.Errorf("host %d: exit %d: %s", i+1, code, p.Err)
-			}
-		}
-		r.sameEverywhere(path, sum, r.receivers()...)
-		r.until("the new seed's ledger", 15*time.Second, func() bool {
-			out, _ := r.host(0).Command(r.ctx, r.bin, "status", ticket, "--json").Output()
-			return strings.Count(string(out), `"changed"`) > 0
-		})
-		r.clear(path)
-		r.end(seed)
-	})
+	r.clear(path)
+	r.end(seed)
 }
 
 // untilSent waits until a host's interface has sent n more bytes.
@@ -228,9 +209,7 @@ func TestE2EReuse(t *testing.T) {
 	fetch := func(ticket string, args ...string) result {
 		t.Helper()
 		p := r.get(1, ticket, append(args, "--json", "--linger", "0")...)
-		if code := r.wait(p, time.Minute); code != 0 {
-			t.Fatalf("exit %d: %s", code, p.Err)
-		}
+		r.good(time.Minute, p)
 		return r.result(p)
 	}
 	seed, ticket := r.seed(path)

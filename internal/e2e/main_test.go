@@ -99,6 +99,16 @@ func (r *rig) wait(p *lab.Proc, within time.Duration) int {
 	}
 }
 
+// good waits for the ends of processes, which must be good.
+func (r *rig) good(within time.Duration, all ...*lab.Proc) {
+	r.Helper()
+	for _, p := range all {
+		if code := r.wait(p, within); code != 0 {
+			r.Errorf("%s: exit %d: %s%s", p.Host.Name(), code, p.Out, p.Err)
+		}
+	}
+}
+
 // run runs a command on a host to its end, which must be good.
 func (r *rig) run(host int, name string, args ...string) string {
 	r.Helper()
@@ -138,6 +148,14 @@ func (r *rig) seed(path string, args ...string) (*lab.Proc, string) {
 // get starts a get of the ticket on a host.
 func (r *rig) get(host int, ticket string, args ...string) *lab.Proc {
 	return r.start(host, r.bin, slices.Concat(r.before, []string{"get", ticket, "-o", lab.Scratch + "/"}, args)...)
+}
+
+// getAll starts a get on every receiver.
+func (r *rig) getAll(ticket string, args ...string) (all []*lab.Proc) {
+	for _, h := range r.receivers() {
+		all = append(all, r.get(h, ticket, args...))
+	}
+	return all
 }
 
 // file makes a file of random bytes on host 0, the same for the same arguments, and returns its path and sum.

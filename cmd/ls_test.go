@@ -1,6 +1,8 @@
 package cmd
 
 import (
+	"encoding/json"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -86,5 +88,56 @@ func TestListToLostStdout(t *testing.T) {
 	a.stdout.file.Close()
 	if err := a.list(sampleManifest(), lsFlags{}); err == nil || !strings.Contains(err.Error(), "stdout") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestLsOfASeed(t *testing.T) {
+	l := newSandbox(t)
+	l.content()
+	ticket, _ := l.seed("src")
+	want := "src/\nsrc/empty\nsrc/large\nsrc/link\n\"src/odd\\nname\"\nsrc/one\nsrc/sub/\nsrc/sub/two words\n"
+	if got := l.ok("ls", ticket); got != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+	if got := l.ok("ls", "-l", ticket); !strings.Contains(got, "-rw-r--r-- 300000 20") || !strings.Contains(got, "Z src/link -> one\n") {
+		t.Errorf("got %s", got)
+	}
+	l.write("ticket", ticket+"\n")
+	sums := l.ok("ls", "--b3sum", "@ticket")
+	if n := strings.Count(sums, "\n"); n != 5 {
+		t.Errorf("%d lines: %s", n, sums)
+	}
+	for _, line := range strings.Split(strings.TrimSpace(l.ok("ls", "--json", ticket)), "\n") {
+		var m entryMessage
+		if err := json.Unmarshal([]byte(line), &m); err != nil || m.Type != "entry" {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+	if _, err := exec.LookPath("b3sum"); err != nil {
+		t.Skip("b3sum is not installed: its reading of our lines is not checked")
+	}
+	check := exec.Command("b3sum", "--check")
+	check.Dir, check.Stdin = l.dir, strings.NewReader(sums)
+	out, err := check.CombinedOutput()
+	if err != nil || strings.Count(string(out), ": OK") != 5 {
+		t.Errorf("b3sum: %v\n%s", err, out)
+	}
+	l.write("src/one", "x")
+	check = exec.Command("b3sum", "--check")
+	check.Dir, check.Stdin = l.dir, strings.NewReader(sums)
+	if out, err := check.CombinedOutput(); err == nil {
+		t.Errorf("b3sum didn't notice:\n%s", out)
+	}
+}
+
+func TestLsOfOneFile(t *testing.T) {
+	l := newSandbox(t)
+	l.write("file", "abc")
+	ticket, _ := l.seed("--name", "other", "file")
+	if got := l.ok("ls", ticket); got != "other\n" {
+		t.Errorf("got %q", got)
+	}
+	if got, sum := l.ok("ls", "--b3sum", ticket), l.ok("hash", "file"); got != strings.Replace(sum, "file", "other", 1) {
+		t.Errorf("got %s, want %s", got, sum)
 	}
 }

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"p2pcp/internal/port"
+	"p2pcp/seed"
 )
 
 func TestPingState(t *testing.T) {
@@ -89,5 +91,27 @@ func TestPingTable(t *testing.T) {
 10.0.0.3:7700   ok 2999.9ms  refused   -              n2-00000002`
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestPingASeed(t *testing.T) {
+	l := newSandbox(t)
+	l.write("file", "abc")
+	ticket, _ := l.seed("file")
+	parsed, err := seed.ParseTicket(ticket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m pingRow
+	if err := json.Unmarshal([]byte(l.ok("ping", "--json", ticket)), &m); err != nil {
+		t.Fatal(err)
+	}
+	if m.TCP != pingOK || m.UDP != pingOK || m.TCPms <= 0 || m.UDPms <= 0 || !m.Seed || m.Address != parsed.Addrs[0].String() || !strings.HasPrefix(m.Seen, "127.0.0.1:") {
+		t.Errorf("%+v", m)
+	}
+	parsed.Addrs = append(parsed.Addrs, closedPort(t))
+	out, errs, code := l.run("ping", parsed.String())
+	if code != 0 || len(strings.Split(out, " refused  ")) != 3 || !strings.Contains(errs, "nothing listens on port") {
+		t.Errorf("exit %d\n%s%s", code, out, errs)
 	}
 }

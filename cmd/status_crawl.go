@@ -143,11 +143,10 @@ func (r *surveyRound) run(ctx context.Context, patience time.Duration, look func
 	defer cancel()
 	results, left := make(chan surveyed), make(chan struct{})
 	defer close(left)
-	var late <-chan time.Time
+	var late, grace <-chan time.Time
 	if patience > 0 {
 		late = time.After(patience)
 	}
-	var grace <-chan time.Time
 	booting := 0 // of the running ones, addresses of the ticket
 	for running := 0; ; {
 		for running < surveyAtOnce {

@@ -1,13 +1,9 @@
 package gossip
 
 import (
-	"bytes"
-	"context"
 	"fmt"
-	"log/slog"
 	"net/netip"
 	"slices"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -283,117 +279,4 @@ func TestWithoutDatagramsTheSwarmGoesOn(t *testing.T) {
 			}
 		}
 	})
-}
-
-func TestUnreadEventsBlockNobody(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newSwarm(t)
-		cfg := testConfig(40)
-		host := s.net.host(cfg.Advertise)
-		cfg.Net = host
-		silent := New(cfg)
-		host.attach(silent)
-		silent.Join([]netip.AddrPort{memberAddr(0)})
-		ctx, stop := context.WithCancel(context.Background())
-		ended := make(chan error, 1)
-		go func() { ended <- silent.Run(ctx) }()
-		for i := range 30 {
-			s.start(testConfig(i))
-		}
-		time.Sleep(20 * time.Second)
-		for round := range 10 {
-			for _, p := range s.all {
-				p.node.SetState(Getting + State(round%2))
-			}
-			time.Sleep(3 * time.Second)
-		}
-		if got := silent.Members(); len(got) != 30 {
-			t.Errorf("sees %d members", len(got))
-		}
-		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-}
-
-func TestRunRefusesWhatCanNotWork(t *testing.T) {
-	for name, spoil := range map[string]func(*Config){
-		"name":      func(c *Config) { c.Member = "" },
-		"long name": func(c *Config) { c.Member = strings.Repeat("x", 81) },
-		"newline":   func(c *Config) { c.Member = "a\nb" },
-		"advertise": func(c *Config) { c.Advertise = netip.MustParseAddrPort("0.0.0.0:7700") },
-		"port":      func(c *Config) { c.Advertise = netip.MustParseAddrPort("10.0.0.1:0") },
-		"zone":      func(c *Config) { c.Advertise = netip.MustParseAddrPort("[fe80::1%eth0]:7700") },
-		"label":     func(c *Config) { c.Label = "" },
-		"net":       func(c *Config) { c.Net = nil },
-		"meta":      func(c *Config) { c.Meta.Role = 0 },
-		"rand":      func(c *Config) { c.Rand = strings.NewReader("short") },
-	} {
-		t.Run(name, func(t *testing.T) {
-			cfg := testConfig(1)
-			cfg.Net = newMemnet().host(cfg.Advertise)
-			spoil(&cfg)
-			n := New(cfg)
-			if err := n.Run(t.Context()); err == nil {
-				t.Error("Run worked")
-			}
-			if _, open := <-n.Events(); open {
-				t.Error("Events is open")
-			}
-			if err := n.Run(t.Context()); err == nil {
-				t.Error("second Run worked")
-			}
-		})
-	}
-}
-
-func TestStreamsBeforeAndAfterRun(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newSwarm(t)
-		cfg := testConfig(0)
-		host := s.net.host(cfg.Advertise)
-		cfg.Net = host
-		seed := New(cfg)
-		host.attach(seed)
-		s.start(testConfig(1)) // dials a Node that doesn't run yet
-		time.Sleep(2 * time.Second)
-		ctx, stop := context.WithCancel(context.Background())
-		ended := make(chan error, 1)
-		go func() { ended <- seed.Run(ctx) }()
-		time.Sleep(time.Second)
-		if len(seed.Members()) != 1 {
-			t.Error("the waiting stream was lost")
-		}
-		stop()
-		<-ended
-		ours, theirs := newPipe(memberAddr(0), memberAddr(1))
-		seed.Stream(theirs)
-		if _, err := ours.Read(make([]byte, 1)); err == nil {
-			t.Error("stream after Run is open")
-		}
-		seed.Packet([]byte{labelByte}, memberAddr(1), time.Now())
-		host.attach(nil)
-	})
-}
-
-func TestLogLines(t *testing.T) {
-	var out bytes.Buffer
-	w := &logWriter{to: slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))}
-	for _, line := range []string{"[WARN] memberlist: one\n", "two\n", "[odd\n"} {
-		if n, err := w.Write([]byte(line)); n != len(line) || err != nil {
-			t.Errorf("Write is %d, %v", n, err)
-		}
-	}
-	w.close()
-	_, _ = w.Write([]byte("[ERR] memberlist: late\n"))
-	got := out.String()
-	for _, want := range []string{`msg="memberlist: one" severity=warn`, `msg="memberlist: two" severity=""`, `msg="memberlist: [odd"`, "level=DEBUG"} {
-		if !strings.Contains(got, want) {
-			t.Errorf("no %s in\n%s", want, got)
-		}
-	}
-	if strings.Contains(got, "late") {
-		t.Error("wrote after close")
-	}
 }

@@ -1,6 +1,7 @@
 package swarm
 
 import (
+	"cmp"
 	"errors"
 	"math/rand/v2"
 	"net/netip"
@@ -40,23 +41,6 @@ type CoreConfig struct {
 	Linger         Linger
 	RandSeed       [2]uint64
 }
-
-// Linger says how long a complete receiver stays (idle is time without a Request).
-type Linger struct {
-	Mode LingerMode
-	Idle time.Duration // for LingerFor
-}
-
-// LingerMode is a policy of staying.
-type LingerMode uint8
-
-// Modes of lingering.
-const (
-	LingerAuto       LingerMode = iota // foreground: leave at once, after 1 s or 10 s idle, by who else is there
-	LingerBackground                   // until 60 s idle
-	LingerFor                          // until Idle
-	LingerNone
-)
 
 // Core is one member's scheduling: Step takes a fact and appends what the shell must do. It is deterministic: the same
 // CoreConfig and the same calls give the same Actions. Not safe for concurrent use.
@@ -157,30 +141,17 @@ func NewCore(cfg CoreConfig) *Core {
 }
 
 func withDefaults(cfg CoreConfig) CoreConfig {
-	if cfg.Degree <= 0 {
-		cfg.Degree = defaultDegree
+	cfg.Degree = cmp.Or(cfg.Degree, defaultDegree)
+	mesh := defaultFullMesh
+	if cfg.Zone != 0 {
+		mesh = zonedFullMesh
 	}
-	if cfg.FullMesh <= 0 {
-		cfg.FullMesh = defaultFullMesh
-		if cfg.Zone != 0 {
-			cfg.FullMesh = zonedFullMesh
-		}
-	}
-	if cfg.Depth <= 0 {
-		cfg.Depth = 1
-	}
-	if cfg.Lookahead == 0 {
-		cfg.Lookahead = defaultLookahead
-	}
-	if cfg.BlockSize == 0 {
-		cfg.BlockSize = defaultBlockSize
-	}
-	if cfg.Wait <= 0 {
-		cfg.Wait = defaultWait
-	}
-	if cfg.Stall <= 0 {
-		cfg.Stall = defaultStall
-	}
+	cfg.FullMesh = cmp.Or(cfg.FullMesh, mesh)
+	cfg.Depth = cmp.Or(cfg.Depth, 1)
+	cfg.Lookahead = cmp.Or(cfg.Lookahead, defaultLookahead)
+	cfg.BlockSize = cmp.Or(cfg.BlockSize, defaultBlockSize)
+	cfg.Wait = cmp.Or(cfg.Wait, defaultWait)
+	cfg.Stall = cmp.Or(cfg.Stall, defaultStall)
 	return cfg
 }
 

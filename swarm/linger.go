@@ -6,6 +6,23 @@ import (
 	"p2pcp/blocks"
 )
 
+// Linger says how long a complete receiver stays (idle is time without a Request).
+type Linger struct {
+	Mode LingerMode
+	Idle time.Duration // for LingerFor
+}
+
+// LingerMode is a policy of staying.
+type LingerMode uint8
+
+// Modes of lingering.
+const (
+	LingerAuto       LingerMode = iota // foreground: leave at once, after 1 s or 10 s idle, by who else is there
+	LingerBackground                   // until 60 s idle
+	LingerFor                          // until Idle
+	LingerNone
+)
+
 // Lingering, by the policy: who is complete stays where others may still need it.
 const (
 	stayLong   = 10 * time.Second // idle: the few that a launcher's next batch finds

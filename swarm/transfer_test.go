@@ -10,8 +10,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"p2pcp/blocks"
 	"p2pcp/internal/port"
 	"p2pcp/swarm/wire"
@@ -160,43 +158,6 @@ func TestUnreadableBlockIsRefused(t *testing.T) {
 	})
 }
 
-func TestWriteErrorEndsRun(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		g, n := newGoods(t, 20), newMemNet()
-		seed := newNode(t, n, g, 0, asSeed).start()
-		get := newNode(t, n, g, 1, knows(0))
-		full := errors.New("no space left on device")
-		get.disk.broken = full
-		get.start()
-		if <-get.done; !errors.Is(get.err, full) {
-			t.Errorf("Run returned %v", get.err)
-		}
-		_ = seed.end()
-	})
-}
-
-func TestOpenAndPlaceErrorsEndRun(t *testing.T) {
-	broken := errors.New("permission denied")
-	for name, change := range map[string]func(*Config){
-		"open": func(c *Config) {
-			c.Open = func(context.Context, *blocks.Content) (Opening, error) { return Opening{}, broken }
-		},
-		"place": func(c *Config) { c.Place = func(context.Context) error { return broken } },
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				g, n := newGoods(t, 3), newMemNet()
-				seed := newNode(t, n, g, 0, asSeed).start()
-				get := newNode(t, n, g, 1, func(c *Config) { knows(0)(c); change(c) }).start()
-				if <-get.done; !errors.Is(get.err, broken) {
-					t.Errorf("Run returned %v", get.err)
-				}
-				_ = seed.end()
-			})
-		})
-	}
-}
-
 func TestNothingIsWrittenOncePlaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 3), newMemNet()
@@ -265,111 +226,6 @@ func TestClaimsAreSettledWithFetchedNodes(t *testing.T) {
 			t.Errorf("%d blocks were written, want %d", p.disk.written(), want)
 		}
 		_ = seed.end()
-	})
-}
-
-func TestLimits(t *testing.T) {
-	const perSecond = 20_000
-	for name, change := range map[string][2]func(*Config){
-		"up":   {func(c *Config) { c.Up = rate.NewLimiter(perSecond, 4000) }, func(*Config) {}},
-		"down": {func(*Config) {}, func(c *Config) { c.Down = rate.NewLimiter(perSecond, 4000) }},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				g, n := newGoods(t, 40), newMemNet()
-				n.buffer = 4 << 10
-				seed := newNode(t, n, g, 0, func(c *Config) { asSeed(c); change[0](c) }).start()
-				get := newNode(t, n, g, 1, func(c *Config) {
-					knows(0)(c)
-					change[1](c)
-					c.Core.Linger.Idle = time.Nanosecond
-				})
-				begin := time.Now()
-				get.start()
-				<-get.done
-				want := time.Duration(float64(g.Header().Bytes) / perSecond * float64(time.Second))
-				if took := time.Since(begin); get.err != nil || took < want*9/10 || took > want*12/10+time.Second {
-					t.Errorf("%v after %v, want about %v", get.err, took, want)
-				}
-				_ = seed.end()
-			})
-		})
-	}
-}
-
-func TestControlPassesALimitedBlock(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		g, n := newGoods(t, 20), newMemNet()
-		seed := newNode(t, n, g, 0, func(c *Config) { asSeed(c); c.Up = rate.NewLimiter(1000, 1000) }).start()
-		time.Sleep(time.Millisecond)
-		q := dialPuppet(seed, g, 5, nil)
-		q.send(wire.Request{Index: 3, Length: nodeBlock}.Append(nil)) // 16 s
-		q.next(wire.TBlock)
-		begin := time.Now()
-		q.send(wire.Tree{File: 1, Count: 1, First: 0, Level: 5}.Append(nil))
-		q.next(wire.TNodes)
-		if took := time.Since(begin); took > 100*time.Millisecond {
-			t.Errorf("the answer to TREE took %v", took)
-		}
-		q.send(wire.Cancel{Index: 3}.Append(nil))
-		time.Sleep(time.Second)
-		if seed.Stats().Sent > 3000 {
-			t.Errorf("%d bytes were sent of a cancelled block", seed.Stats().Sent)
-		}
-		_ = seed.end()
-		q.ended()
-	})
-}
-
-func TestInterruptIsQuick(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		g, n := newGoods(t, 40), newMemNet()
-		n.buffer = 8 << 10
-		seed := newNode(t, n, g, 0, asSeed).start()
-		time.Sleep(time.Millisecond)
-		var stuck []*puppet
-		for k := range 5 { // they ask, and never read
-			q := dialPuppet(seed, g, 10+k, nil)
-			q.send(wire.Request{Index: 3, Length: nodeBlock}.Append(nil))
-			stuck = append(stuck, q)
-		}
-		mute, err := memHost{n, addrOfHost(30)}.Dial(context.Background(), seed.addr, 1) // never says HELLO
-		if err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Second)
-		begin := time.Now()
-		_ = seed.end()
-		if took := time.Since(begin); took > 1300*time.Millisecond {
-			t.Errorf("Run returned %v after the interrupt", took)
-		}
-		closeQuietly(mute)
-		for _, q := range stuck {
-			closeQuietly(q.conn)
-		}
-	})
-}
-
-func TestLeavingFinishesTheBlock(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		g, n := newGoods(t, 40), newMemNet()
-		seed := newNode(t, n, g, 0, func(c *Config) { asSeed(c); c.Up = rate.NewLimiter(40_000, 1000) }).start()
-		time.Sleep(time.Millisecond)
-		q := dialPuppet(seed, g, 5, nil)
-		q.send(wire.Request{Index: 3, Length: nodeBlock}.Append(nil)) // 0.4 s
-		q.next(wire.TBlock)
-		seed.stop()
-		time.Sleep(300 * time.Millisecond)
-		q.send(wire.AppendEmpty(nil, wire.TPing)) // unread by a closed socket it would reset the stream
-		got := 0
-		for got < nodeBlock {
-			_, p := q.next(wire.TData)
-			got += len(p) - wire.DataHead
-		}
-		if bye := q.ended(); bye != wire.ByeLeaving {
-			t.Errorf("BYE %d", bye)
-		}
-		<-seed.done
 	})
 }
 

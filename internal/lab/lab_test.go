@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,280 +18,136 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestMain lets the test binary be the programs that run in hosts.
-func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && strings.HasPrefix(os.Args[1], "lab:") {
-		if err := act(os.Args[1:]); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
+func TestLab(t *testing.T) {
+	l := makeLab(t, Config{Hosts: 3, Rate: labRate, Scratch: 8 << 20})
+	t.Run("hosts are different", func(t *testing.T) { hostsDiffer(t, l) })
+	t.Run("hosts know each other", func(t *testing.T) { hostsKnowEachOther(t, l) })
+	t.Run("rate", func(t *testing.T) { rateHolds(t, l) })
+	t.Run("link", func(t *testing.T) { linkGoesDownAndUp(t, l) })
+	t.Run("ssh", func(t *testing.T) { sshWorks(t, l) })
 }
 
-// act is what the test binary does in hosts, and what it does to crash.
-func act(args []string) error {
-	switch args[0] {
-	case "lab:sink": // one connection after the other: prints bytes and the seconds from the first byte to the last
-		l, err := net.Listen("tcp", ":7777")
-		if err != nil {
-			return err
-		}
-		fmt.Println("listening")
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return err
-			}
-			begin := time.Now()
-			n, err := io.Copy(io.Discard, c)
-			fmt.Println(n, time.Since(begin).Seconds(), congestion(c), err)
-		}
-	case "lab:source":
-		c, err := (&net.Dialer{Timeout: 5 * time.Second}).Dial("tcp", args[1])
-		if err != nil {
-			return err
-		}
-		fmt.Println(congestion(c))
-		n, err := strconv.Atoi(args[2])
-		if err != nil {
-			return err
-		}
-		if _, err := c.Write(make([]byte, n)); err != nil {
-			return err
-		}
-		return c.Close()
-	case "lab:crash": // a Lab with a detached process that holds our stdout; prints the holders, and never ends
-		l, err := New(Config{Hosts: 1})
-		if err != nil {
-			return err
-		}
-		cmd := l.Host(1).Command(context.Background(), "sh", "-c", "setsid sleep 1000 &")
-		cmd.Stdout = os.Stdout
-		if err := cmd.Run(); err != nil {
-			return err
-		}
-		fmt.Println(l.hub.pid(), l.Host(1).space.pid())
-		select {}
-	}
-	return fmt.Errorf("no act %q", args[0])
-}
+const labRate = 200 * Mbit
 
-// congestion names a connection's congestion control.
-func congestion(c net.Conn) (name string) {
-	raw, err := c.(*net.TCPConn).SyscallConn()
-	if err == nil {
-		err = raw.Control(func(fd uintptr) {
-			name, _ = unix.GetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION)
-		})
-	}
-	if err != nil {
-		return err.Error()
-	}
-	return name
-}
-
-// makeLab is New for a test, skipped with the reason where that can't be.
-func makeLab(t *testing.T, cfg Config) *Lab {
-	t.Helper()
-	needLab(t)
-	l, err := New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := l.Close(); err != nil {
+func hostsDiffer(t *testing.T, l *Lab) {
+	a := l.Host(1)
+	for i, h := range l.Hosts() {
+		want := fmt.Sprintf("node%d", i+1)
+		if h.Name() != want || output(t, h, "uname", "-n") != want || output(t, h, "cat", "/proc/sys/kernel/hostname") != want {
+			t.Errorf("host %d is %s and calls itself %s", i+1, h.Name(), output(t, h, "uname", "-n"))
+		}
+		if err := os.WriteFile(h.Path(Scratch+"/name"), []byte(want), 0o600); err != nil {
 			t.Error(err)
 		}
-	})
-	return l
-}
-
-// needLab skips a test without root; P2PCP_E2E=1 makes that a failure.
-func needLab(t *testing.T) {
-	t.Helper()
-	if err := Available(); err != nil {
-		if os.Getenv("P2PCP_E2E") == "1" {
-			t.Fatal(err)
+	}
+	for _, h := range l.Hosts() {
+		if got := output(t, h, "cat", "name"); got != h.Name() {
+			t.Errorf("%s reads %q in its Scratch", h.Name(), got)
 		}
-		t.Skip(err)
+		if got := output(t, h, "sh", "-c", "cd && pwd"); got != own+"/home" {
+			t.Errorf("HOME is %s", got)
+		}
+	}
+	if err := a.Command(t.Context(), "dd", "if=/dev/zero", "of=big", "bs=1M", "count=9").Run(); err == nil {
+		t.Error("9 MiB fit into a Scratch of 8")
+	}
+	output(t, a, "rm", "big")
+}
+
+func hostsKnowEachOther(t *testing.T, l *Lab) {
+	a := l.Host(1)
+	for _, family := range []string{"-4", "-6"} {
+		known := output(t, a, "ip", family, "neigh", "show", "nud", "permanent")
+		if lines := strings.Count(known+"\n", "\n"); lines != len(l.Hosts()) {
+			t.Errorf("%s knows %d of 2 hosts and the hub:\n%s", a.Name(), lines, known)
+		}
 	}
 }
 
-// output runs a command in a host.
-func output(t *testing.T, h *Host, args ...string) string {
-	t.Helper()
-	out, err := h.Command(t.Context(), args[0], args[1:]...).CombinedOutput()
-	if err != nil {
-		t.Errorf("%s: %v: %v: %s", h.Name(), args, err, out)
-	}
-	return strings.TrimSpace(string(out))
-}
-
-// sink runs lab:sink in a host and returns its lines.
-func sink(t *testing.T, h *Host) *bufio.Scanner {
-	t.Helper()
-	ctx, stop := context.WithCancel(t.Context())
-	cmd := h.Command(ctx, self(t), "lab:sink")
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { stop(); _ = cmd.Wait() })
-	lines := bufio.NewScanner(out)
-	if !lines.Scan() || lines.Text() != "listening" {
-		t.Fatalf("sink said %q", lines.Text())
-	}
-	return lines
-}
-
-func self(t *testing.T) string {
-	t.Helper()
-	path, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-// transfer sends n bytes and returns what the sink saw.
-func transfer(t *testing.T, from *Host, to netip.Addr, n int, lines *bufio.Scanner) (bytes int, seconds float64) {
-	t.Helper()
-	ours := output(t, from, self(t), "lab:source", netip.AddrPortFrom(to, 7777).String(), strconv.Itoa(n))
-	lines.Scan()
-	var theirs string
-	if _, err := fmt.Sscan(lines.Text(), &bytes, &seconds, &theirs); err != nil {
-		t.Fatalf("sink said %q: %v", lines.Text(), err)
-	}
-	if ours != "cubic" || strings.TrimRight(theirs, "\x00") != "cubic" {
-		t.Errorf("congestion control is %q and %q", ours, theirs)
-	}
-	return bytes, seconds
-}
-
-func TestLab(t *testing.T) {
-	const rate, size = 200 * Mbit, 16 << 20
-	l := makeLab(t, Config{Hosts: 3, Rate: rate, Scratch: 8 << 20})
+func rateHolds(t *testing.T, l *Lab) {
 	a, b := l.Host(1), l.Host(2)
-
-	t.Run("hosts are different", func(t *testing.T) {
-		for i, h := range l.Hosts() {
-			want := fmt.Sprintf("node%d", i+1)
-			if h.Name() != want || output(t, h, "uname", "-n") != want || output(t, h, "cat", "/proc/sys/kernel/hostname") != want {
-				t.Errorf("host %d is %s and calls itself %s", i+1, h.Name(), output(t, h, "uname", "-n"))
-			}
-			if err := os.WriteFile(h.Path(Scratch+"/name"), []byte(want), 0o600); err != nil {
-				t.Error(err)
-			}
-		}
-		for _, h := range l.Hosts() {
-			if got := output(t, h, "cat", "name"); got != h.Name() {
-				t.Errorf("%s reads %q in its Scratch", h.Name(), got)
-			}
-			if got := output(t, h, "sh", "-c", "cd && pwd"); got != own+"/home" {
-				t.Errorf("HOME is %s", got)
-			}
-		}
-		if err := a.Command(t.Context(), "dd", "if=/dev/zero", "of=big", "bs=1M", "count=9").Run(); err == nil {
-			t.Error("9 MiB fit into a Scratch of 8")
-		}
-		output(t, a, "rm", "big")
-	})
-
-	t.Run("hosts know each other", func(t *testing.T) {
-		for _, family := range []string{"-4", "-6"} {
-			known := output(t, a, "ip", family, "neigh", "show", "nud", "permanent")
-			if lines := strings.Count(known+"\n", "\n"); lines != len(l.Hosts()) {
-				t.Errorf("%s knows %d of 2 hosts and the hub:\n%s", a.Name(), lines, known)
-			}
-		}
-	})
-
-	t.Run("rate", func(t *testing.T) {
-		lines := sink(t, b)
-		// A busy machine may keep a transfer below the rate; nothing may lift it above.
-		const tries = 5
-		for _, to := range []netip.Addr{b.Addr(), b.Addr6()} {
-			best := 0.0
-			for n := 0; n < tries && best < 0.85; n++ {
-				before, err := a.Sent()
-				if err != nil {
-					t.Fatal(err)
-				}
-				got, seconds := transfer(t, a, to, size, lines)
-				after, err := a.Sent()
-				if err != nil {
-					t.Fatal(err)
-				}
-				r := float64(got) * 8 / seconds / float64(rate)
-				if got != size || r > 1.15 {
-					t.Errorf("%d bytes to %v at %.2f of the rate", got, to, r)
-				}
-				if sent := after - before; sent < size || sent > size*115/100 {
-					t.Errorf("%d bytes sent for %d", sent, size)
-				}
-				best = max(best, r)
-			}
-			if best < 0.85 {
-				t.Errorf("%.2f of the rate to %v at best", best, to)
-			}
-		}
-		if err := a.SetRate(4 * rate); err != nil {
-			t.Fatal(err)
-		}
-		if err := b.SetRate(0); err != nil {
-			t.Fatal(err)
-		}
+	const size = 16 << 20
+	lines := sink(t, b)
+	// A busy machine may keep a transfer below the rate; nothing may lift it above.
+	const tries = 5
+	for _, to := range []netip.Addr{b.Addr(), b.Addr6()} {
 		best := 0.0
-		for n := 0; n < tries && best < 2; n++ {
-			_, seconds := transfer(t, a, b.Addr(), 2*size, lines)
-			best = max(best, 2*float64(size)*8/seconds/float64(rate))
-		}
-		if best < 2 || best > 4.6 {
-			t.Errorf("%.2f of the old rate after a raise to 4", best)
-		}
-	})
-
-	t.Run("link", func(t *testing.T) {
-		lines := sink(t, b)
-		if err := a.LinkDown(); err != nil {
-			t.Fatal(err)
-		}
-		if out := output(t, a, "cat", "/sys/class/net/lo/operstate"); out == "" {
-			t.Error("no sysfs")
-		}
-		if !strings.Contains(output(t, a, "ip", "link", "show", "dev", "eth0"), "NO-CARRIER") {
-			t.Error("link is up after LinkDown")
-		}
-		if err := a.LinkUp(); err != nil {
-			t.Fatal(err)
-		}
-		if got, _ := transfer(t, a, b.Addr(), 1000, lines); got != 1000 {
-			t.Errorf("%d bytes after LinkUp", got)
-		}
-	})
-
-	t.Run("ssh", func(t *testing.T) {
-		for _, h := range []*Host{a, b} {
-			if err := h.SSHD(t.Context()); err != nil {
+		for n := 0; n < tries && best < 0.85; n++ {
+			before, err := a.Sent()
+			if err != nil {
 				t.Fatal(err)
 			}
-		}
-		for _, name := range []string{"node1", "node2", b.Addr().String()} {
-			out, err := l.Command(t.Context(), "ssh", "-F", l.SSHConfig(), name, `uname -n; echo $HOME $TMPDIR`).CombinedOutput()
-			want := strings.ReplaceAll(name, b.Addr().String(), "node2") + "\n" + own + "/home " + own + "/tmp\n"
-			if err != nil || string(out) != want {
-				t.Errorf("ssh %s: %v: %q, want %q", name, err, out, want)
+			got, seconds := transfer(t, a, to, size, lines)
+			after, err := a.Sent()
+			if err != nil {
+				t.Fatal(err)
 			}
+			r := float64(got) * 8 / seconds / float64(labRate)
+			if got != size || r > 1.15 {
+				t.Errorf("%d bytes to %v at %.2f of the rate", got, to, r)
+			}
+			if sent := after - before; sent < size || sent > size*115/100 {
+				t.Errorf("%d bytes sent for %d", sent, size)
+			}
+			best = max(best, r)
 		}
-		if got := output(t, a, "ssh", "-F", l.SSHConfig(), "node2", "uname", "-n"); got != "node2" {
-			t.Errorf("ssh from a host got %q", got)
+		if best < 0.85 {
+			t.Errorf("%.2f of the rate to %v at best", best, to)
 		}
-	})
+	}
+	if err := a.SetRate(4 * labRate); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.SetRate(0); err != nil {
+		t.Fatal(err)
+	}
+	best := 0.0
+	for n := 0; n < tries && best < 2; n++ {
+		_, seconds := transfer(t, a, b.Addr(), 2*size, lines)
+		best = max(best, 2*float64(size)*8/seconds/float64(labRate))
+	}
+	if best < 2 || best > 4.6 {
+		t.Errorf("%.2f of the old rate after a raise to 4", best)
+	}
+}
+
+func linkGoesDownAndUp(t *testing.T, l *Lab) {
+	a, b := l.Host(1), l.Host(2)
+	lines := sink(t, b)
+	if err := a.LinkDown(); err != nil {
+		t.Fatal(err)
+	}
+	if out := output(t, a, "cat", "/sys/class/net/lo/operstate"); out == "" {
+		t.Error("no sysfs")
+	}
+	if !strings.Contains(output(t, a, "ip", "link", "show", "dev", "eth0"), "NO-CARRIER") {
+		t.Error("link is up after LinkDown")
+	}
+	if err := a.LinkUp(); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := transfer(t, a, b.Addr(), 1000, lines); got != 1000 {
+		t.Errorf("%d bytes after LinkUp", got)
+	}
+}
+
+func sshWorks(t *testing.T, l *Lab) {
+	a, b := l.Host(1), l.Host(2)
+	for _, h := range []*Host{a, b} {
+		if err := h.SSHD(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"node1", "node2", b.Addr().String()} {
+		out, err := l.Command(t.Context(), "ssh", "-F", l.SSHConfig(), name, `uname -n; echo $HOME $TMPDIR`).CombinedOutput()
+		want := strings.ReplaceAll(name, b.Addr().String(), "node2") + "\n" + own + "/home " + own + "/tmp\n"
+		if err != nil || string(out) != want {
+			t.Errorf("ssh %s: %v: %q, want %q", name, err, out, want)
+		}
+	}
+	if got := output(t, a, "ssh", "-F", l.SSHConfig(), "node2", "uname", "-n"); got != "node2" {
+		t.Errorf("ssh from a host got %q", got)
+	}
 }
 
 func TestCloseLeavesNothing(t *testing.T) {
@@ -397,42 +252,4 @@ func TestNewRefuses(t *testing.T) {
 		_ = l.wait()
 		t.Error("a setup that fails worked")
 	}
-}
-
-// netns is the identity of a process's network namespace; empty if it has none.
-func netns(t *testing.T, pid int) string {
-	t.Helper()
-	s, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-// inside counts the processes in network namespaces.
-func inside(t *testing.T, spaces []string) int {
-	t.Helper()
-	all, err := filepath.Glob("/proc/[0-9]*/ns/net")
-	if err != nil {
-		t.Fatal(err)
-	}
-	count := 0
-	for _, link := range all {
-		at, err := os.Readlink(link)
-		for _, s := range spaces {
-			if err == nil && at == s {
-				count++
-			}
-		}
-	}
-	return count
-}
-
-func read(t *testing.T, path string) string {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
 }

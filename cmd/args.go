@@ -3,6 +3,7 @@ package cmd
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,7 +44,13 @@ func useHint(c *cobra.Command) string {
 // unknownCommand is the error for a word that is no command of c; there is no abbreviation and no catch-all.
 func unknownCommand(c *cobra.Command, word string) error {
 	hint := fmt.Sprintf("'%s --help' lists the commands", c.CommandPath())
-	if near := c.SuggestionsFor(word); len(near) > 0 {
+	near := c.SuggestionsFor(word)
+	if d, _ := edits(word, "help"); !c.HasParent() && d <= c.SuggestionsMinimumDistance { // which cobra doesn't count among the commands
+		near = append(near, "help")
+	}
+	_, statErr := os.Lstat(word)
+	switch {
+	case len(near) > 0:
 		seen := map[string]bool{}
 		var names []string
 		for _, n := range near {
@@ -53,6 +60,9 @@ func unknownCommand(c *cobra.Command, word string) error {
 			}
 		}
 		hint = "did you mean " + strings.Join(names, " or ") + "?"
+	case statErr == nil && !c.HasParent():
+		p := shellWord(word)
+		hint = fmt.Sprintf("to offer it: p2pcp seed %s; to send it by ssh: p2pcp push %s HOST... -o DIR/", p, p)
 	}
 	if strings.Contains(strings.ToLower(word), "p2pcp1") || strings.HasPrefix(word, "@") || word == "-" {
 		hint = "a command comes first, such as 'p2pcp get TICKET' or 'p2pcp ticket show TICKET'"
@@ -83,6 +93,8 @@ func flagError(a *app, c *cobra.Command, err error) error {
 		}
 		if name := nearFlag(c.Flags(), word); name != "" {
 			hint = "did you mean --" + name + "?"
+		} else if others := withFlag(c, word); len(others) > 0 {
+			hint = "that is a flag of " + strings.Join(others, ", ")
 		}
 	case errors.As(err, &invalid):
 		err = fmt.Errorf("--%s %s: %w", invalid.GetFlag().Name, quoteValue(invalid.GetValue()), plainCause(invalid.Unwrap()))
@@ -104,9 +116,18 @@ func plainCause(err error) error {
 	return errors.New("not a number")
 }
 
-// nearFlag is the flag that word was probably meant to be: two edits away at most, or one from the beginning of its name. Empty if
-// there is none.
+// otherFlags are names by which other tools know our flags.
+var otherFlags = map[string]string{
+	"V": "version", "bwlimit": "limit", "dest": "to", "destination": "to", "dir": "to", "nodes": "hosts", "out": "to", "output": "to",
+	"overwrite": "force", "port": "listen", "rate": "limit", "target": "to",
+}
+
+// nearFlag is the flag that word was probably meant to be: another tool's name of it, or two edits away at most, or one from the
+// beginning of its name. Empty if there is none.
 func nearFlag(flags *pflag.FlagSet, word string) string {
+	if name := otherFlags[word]; flags.Lookup(name) != nil {
+		return name
+	}
 	name, best := "", min(3, len(word))
 	flags.VisitAll(func(f *pflag.Flag) {
 		whole, start := edits(word, f.Name)
@@ -115,6 +136,17 @@ func nearFlag(flags *pflag.FlagSet, word string) string {
 		}
 	})
 	return name
+}
+
+// withFlag lists the other commands that have a flag of this name or letter.
+func withFlag(c *cobra.Command, word string) (names []string) {
+	for _, other := range c.Root().Commands() {
+		flags := other.Flags()
+		if flags.Lookup(word) != nil || len(word) == 1 && flags.ShorthandLookup(word) != nil {
+			names = append(names, other.CommandPath())
+		}
+	}
+	return names
 }
 
 // edits counts the bytes to be put in, taken out or replaced to make of word name (Levenshtein's distance), or any beginning of it.

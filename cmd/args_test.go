@@ -14,7 +14,7 @@ func TestNearFlag(t *testing.T) {
 	}
 	for word, want := range map[string]string{
 		"chek": "checksum", "check": "checksum", "chekcsum": "checksum", "checksums": "checksum", "forse": "force",
-		"keyfile": "key-file", "exlude": "exclude", "fo": "for", "fr": "for",
+		"keyfile": "key-file", "overwrite": "force", "output": "", "exlude": "exclude", "fo": "for", "fr": "for",
 		"f": "", "": "", "x": "", "nonsense": "", "listen": "", "sum": "",
 	} {
 		if got := nearFlag(flags, word); got != want {

@@ -47,9 +47,11 @@ func newRoot(a *app) *cobra.Command {
 		Short: "Move a file or a directory from one host to hundreds, at the speed of one copy",
 		Long: "p2pcp moves a file or a directory from one host to hundreds. Every host that\n" +
 			"receives also sends, so that hundreds take about as long as one.",
-		Example: "  p2pcp push model/ 'node[001-500]' -o /scratch/\n\n" +
-			"  seedhost$ T=$(p2pcp seed -d model/)\n" +
-			"  anywhere$ pdsh -f 512 -w node[001-500] \"p2pcp get $T -o /scratch/\"",
+		Example: "  With ssh, from here to all of them:\n" +
+			"    p2pcp push model/ 'node[001-500]' -o /scratch/\n" +
+			"  Without: once where it is, which prints a ticket, then on each host:\n" +
+			"    p2pcp seed -d model/\n" +
+			"    p2pcp get TICKET -o /scratch/",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args: func(c *cobra.Command, args []string) error {

@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"sync"
 	"sync/atomic"
@@ -174,8 +175,12 @@ func (g *getRun) end(err error) error {
 	return err
 }
 
-// explain says of a Block without a holder what the hint for it can't know: that a seed is there and no longer has it.
+// explain says why nobody was reached, and of a Block without a holder what the hint for it can't know: that a seed is there and no
+// longer has it.
 func (g *getRun) explain(err error) error {
+	if why := g.member.swarm.Unmet(); why != nil && errors.Is(err, swarm.ErrNobody) {
+		return fmt.Errorf("%w: %w", err, why)
+	}
 	if !errors.Is(err, swarm.ErrLost) {
 		return err
 	}

@@ -19,6 +19,17 @@ type loneliness struct {
 	since time.Time // of nobody being connected; zero: somebody is
 	told  bool      // that nobody is
 	last  time.Time // when that was told
+
+	waiting bool // that nobody has answered yet was told
+}
+
+// first tells, once, whether it is time to say that nobody has answered yet.
+func (l *loneliness) first(after time.Duration) bool {
+	if l.waiting || after < aloneAfter {
+		return false
+	}
+	l.waiting = true
+	return true
 }
 
 // look takes how many sessions there are, and returns which of the two is to be said now, if any.
@@ -41,6 +52,9 @@ func (g *getRun) watchPeers(ctx context.Context) (stop func()) {
 	var l loneliness
 	return ticks(aloneLook, func() {
 		n := g.member.swarm.Stats()
+		if why := g.member.swarm.Unmet(); why != nil && g.member.swarm.Content() == nil && l.first(time.Since(g.begun)) {
+			g.app.note("nobody answers yet: trying for --wait %s (%v)", shortDuration(g.flags.wait), why)
+		}
 		// Who knows the content has met somebody: until then --wait counts.
 		if ctx.Err() != nil || hasAll(n) || g.member.swarm.Content() == nil {
 			return

@@ -292,4 +292,7 @@ func TestLoneliness(t *testing.T) {
 	if want := "8 lost 10 back 18 lost 21 back "; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
+	if l.first(time.Second) || !l.first(3*time.Second) || l.first(4*time.Second) {
+		t.Error("that nobody has answered yet is said once, after two seconds")
+	}
 }

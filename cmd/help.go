@@ -1,7 +1,9 @@
 package cmd
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -101,7 +103,7 @@ func ownFlags(c *cobra.Command) string {
 func writeCommands(b *strings.Builder, c *cobra.Command) {
 	list := func(title string, want func(*cobra.Command) bool) {
 		var body strings.Builder
-		for _, sub := range c.Commands() {
+		for _, sub := range firstFirst(c.Commands()) {
 			if !sub.Hidden && want(sub) {
 				fmt.Fprintf(&body, "  %-11s %s\n", sub.Name(), sub.Short)
 			}
@@ -112,6 +114,17 @@ func writeCommands(b *strings.Builder, c *cobra.Command) {
 		list(g.Title, func(sub *cobra.Command) bool { return sub.GroupID == g.ID })
 	}
 	list("Commands", func(sub *cobra.Command) bool { return c.Root() != c && sub.IsAvailableCommand() })
+}
+
+// firstFirst are commands with the three that matter before the others.
+func firstFirst(all []*cobra.Command) []*cobra.Command {
+	rank := func(c *cobra.Command) int {
+		if i := slices.Index([]string{"get", "seed", "push"}, c.Name()); i >= 0 && c.GroupID == groupTransfer {
+			return -i
+		}
+		return 1
+	}
+	return slices.SortedStableFunc(slices.Values(all), func(a, b *cobra.Command) int { return cmp.Compare(rank(a), rank(b)) })
 }
 
 // wrapText breaks a text at spaces into lines of at most width columns.

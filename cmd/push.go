@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"runtime"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"p2pcp/internal/fleet"
+	"p2pcp/seed"
 )
 
 func newPushCmd(a *app) *cobra.Command {
@@ -73,7 +75,11 @@ var errPushed = errors.New("pushed")
 func (p *pushRun) run() error {
 	a := p.app
 	for _, path := range p.paths {
-		if _, err := os.Lstat(path); err != nil { // before anybody is asked
+		_, err := os.Lstat(path) // before anybody is asked
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%w %s", seed.ErrMissing, quoteArg(path))
+		}
+		if err != nil {
 			return exitf(exitLocal, "is the path right, and on this host?", "%w", err)
 		}
 	}

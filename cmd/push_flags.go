@@ -124,6 +124,9 @@ func (f *pushFlags) divide(c *cobra.Command, args []string) (paths, words []stri
 		return nil, nil, usagef(useHint(c), "push needs hosts, behind the PATH or with -w or --hosts-file")
 	}
 	for _, w := range words {
+		if host, place, ok := strings.Cut(w, ":"); ok && strings.HasPrefix(place, "/") && !strings.HasPrefix(place, "//") {
+			return nil, nil, usagef("write "+shellWord(host)+" -o "+shellWord(place), "%s is scp's way to say where: the place is the same on all hosts", quoteArg(w))
+		}
 		_, statErr := os.Lstat(w)
 		slash := strings.Contains(w, "/") && !strings.Contains(w, "[") && !strings.HasPrefix(w, "ssh://")
 		if dash < 0 && (statErr == nil || slash) {

@@ -91,8 +91,9 @@ func (s *Swarm) bootstrap() {
 		conn, addr, err := s.race(addrs)
 		if err == nil {
 			silentSince = time.Time{}
+			s.missed(nil)
 			s.contact(conn, addr)
-		} else if s.hopeless(err, &silentSince) {
+		} else if s.missed(err); s.hopeless(err, &silentSince) {
 			return
 		}
 		if !s.sleep(wait) {
@@ -100,6 +101,23 @@ func (s *Swarm) bootstrap() {
 		}
 		wait = min(2*wait, bootstrapMax)
 	}
+}
+
+// missed remembers why nobody answered at the bootstrap addresses; nil: somebody did.
+func (s *Swarm) missed(err error) {
+	if s.ctx.Err() != nil {
+		return // that is why
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unmet = err
+}
+
+// Unmet is why nobody answered at the bootstrap addresses the last time that all were tried; nil where somebody did.
+func (s *Swarm) Unmet() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.unmet
 }
 
 // contact begins a session with who answered at a bootstrap address.

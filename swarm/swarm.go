@@ -134,6 +134,7 @@ type Swarm struct {
 	result   *wire.Result               // repeated to every seed that appears
 	waiting  []net.Conn                 // accepted before Run
 	contacts map[netip.AddrPort]contact // of Config.Bootstrap
+	unmet    error                      // why none of them answered the last time; nil: one did, or none was tried
 
 	loop loopState
 }

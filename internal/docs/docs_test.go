@@ -25,11 +25,8 @@ func TestDocs(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-o", filepath.Join(bin, "p2pcp"), root).CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	ran := 0
+	pages := pages(t)
 	for _, page := range pages {
 		script := scriptOf(t, page)
 		if script == "" {
@@ -44,6 +41,19 @@ func TestDocs(t *testing.T) {
 	if ran == 0 {
 		t.Error("no page has a block to run")
 	}
+}
+
+// pages are the documentation.
+func pages(t *testing.T) (all []string) {
+	t.Helper()
+	for _, where := range []string{"*.md", "docs/*.md", "contrib/*/*.md"} {
+		some, err := filepath.Glob(filepath.Join(root, where))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, some...)
+	}
+	return all
 }
 
 // scriptOf is what a page has to be run, each block behind a line that says where it stands.
@@ -82,5 +92,33 @@ func runScript(t *testing.T, bin, script string) {
 	}
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// helpRow is a line of 'p2pcp help exit-codes' that begins a code; what follows, indented, belongs to it.
+var helpRow = regexp.MustCompile(`^ +([0-9]+)  (again|     )  (.*)$`)
+
+// TestExitCodes: the page's table is the program's.
+func TestExitCodes(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(root, "docs", "EXIT-CODES.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("go", "run", root, "help", "exit-codes").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := ""
+	for line := range strings.Lines(string(out)) {
+		line = strings.TrimSuffix(line, "\n")
+		switch m := helpRow.FindStringSubmatch(line); {
+		case m != nil:
+			want += " |\n| " + m[1] + " |" + strings.TrimRight(" "+m[2], " ") + " | " + m[3]
+		case want != "":
+			want += " " + strings.TrimSpace(line)
+		}
+	}
+	if want = strings.TrimPrefix(want, " |"); want == "" || !strings.Contains(string(page), want+" |\n") {
+		t.Errorf("docs/EXIT-CODES.md lacks%s |", want)
 	}
 }

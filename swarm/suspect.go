@@ -125,6 +125,9 @@ const (
 	unannounced  = 2            // first copies that may take longer, before no more are sent there
 )
 
+// hearsay stands for the gossip where a source is asked for: nobody comes from there.
+func hearsay() netip.Addr { return netip.IPv6Unspecified() }
+
 func (t *standing) dialed(n int) {
 	if t != nil {
 		t.dialing += n
@@ -201,9 +204,20 @@ func (c *Core) toldAll(source netip.Addr) bool {
 	return t != nil && t.named >= maxMembers/2
 }
 
-// mayBury tells whether a member is believed to be gone: when we found that out ourselves, or the gossip did, or who told us of it.
+// mayBury tells whether a member is believed to be gone: when we found that out ourselves, or who told us of it says so. The gossip is
+// believed too, but for members that somebody else told us of and that we haven't tried: it may be slander, and is remembered.
 func (c *Core) mayBury(m *member, ev Event) bool {
-	return !ev.Source.IsValid() || (m.teller != nil && m.teller == c.standings[ev.Source])
+	switch {
+	case !ev.Source.IsValid():
+		return true
+	case ev.Source == hearsay() && (m.teller == nil || m.met || m.fails > 0):
+		return true
+	case ev.Source == hearsay() && m.teller != c.standings[ev.Source]:
+		m.doomed = true
+		return false
+	default:
+		return m.teller != nil && m.teller == c.standings[ev.Source]
+	}
 }
 
 // sources lists where the sessions come from, in order of arrival but for removals.
@@ -235,7 +249,7 @@ const fairShare = 2
 
 // dropLoudest ends a session of the source that has most, if that has more than its share and isn't alone.
 func (c *Core) dropLoudest() bool {
-	k := crowder(c.sources(), netip.IPv6Unspecified())
+	k := crowder(c.sources(), hearsay())
 	if k < 0 || !c.crowds(c.peers[k].source) {
 		return false
 	}

@@ -100,7 +100,7 @@ func (c *Core) dialFailed(name string) {
 	if m.fails++; !m.steady() {
 		c.leave(m)
 	}
-	m.teller.toldWrong()
+	c.nobodyThere(m.teller)
 	m.retryLater(c.now)
 	if m.doomed {
 		c.bury(m)
@@ -222,7 +222,7 @@ func (c *Core) dialSome(want int, seeds bool) {
 		m := c.members[(k+off)%len(c.members)]
 		if m.dialing && c.now-m.tried > dialPatient {
 			c.undial(m)
-			m.teller.toldWrong()
+			c.nobodyThere(m.teller)
 		}
 		if (seeds && !m.seed) || !c.dialable(m) || c.tooFar(m) {
 			continue

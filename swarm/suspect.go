@@ -24,8 +24,10 @@ type suspect struct {
 
 // record is what a suspect has done. Nil: nothing.
 type record struct {
-	wrong []blocks.Index
-	given uint32 // Blocks that it was sent whole
+	wrong   []blocks.Index
+	given   uint32 // Blocks that it was sent whole
+	denied  int    // Blocks announced that it doesn't hold
+	crawled bool   // it was accused of sending next to nothing
 }
 
 func (r *record) banned() bool { return r != nil && len(r.wrong) >= badLimit }
@@ -114,6 +116,9 @@ type standing struct {
 	dialing int // Dials of them under way
 	wrong   int // Dials of them in vain, less two for each that wasn't
 	hoards  int // first copies that it didn't announce, less those that it did
+
+	crowded        int  // its sessions that made room for others
+	right, accused bool // a member of its naming was met; it was accused of naming none that is there
 }
 
 const (
@@ -142,7 +147,7 @@ func (t *standing) toldWrong() {
 
 func (t *standing) toldRight() {
 	if t != nil {
-		t.wrong = max(t.wrong-2, 0)
+		t.wrong, t.right = max(t.wrong-2, 0), true
 	}
 }
 
@@ -240,6 +245,7 @@ func (c *Core) dropCrowder(source netip.Addr) bool {
 }
 
 func (c *Core) dropForOthers(p *peer) {
+	c.madeRoom(p)
 	c.order(Action{Kind: Drop, Peer: p.id, Text: "making room for others"})
 	c.peerDown(p)
 }

@@ -37,6 +37,8 @@ const (
 	Dial
 	// Drop the Session with Peer. Ban: don't accept or dial this Member again; Fault: it is named all the same. Text says why.
 	Drop
+	// Accuse Peer of what Text says: it is named, and its Session goes on.
+	Accuse
 	// Open: the Manifest's Blocks are all verified: make Layout and Store (answered by Opened).
 	Open
 	// Place: all wanted Blocks are held: put the content under its name (answered by PlacedNow).

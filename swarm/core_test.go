@@ -46,6 +46,20 @@ func TestRequestsProlongLingering(t *testing.T) {
 	}
 }
 
+// One that asks for something every second keeps nobody for ever.
+func TestAskingKeepsNobodyForEver(t *testing.T) {
+	r := completed(t, CoreConfig{Self: "self"}, true)
+	begin := r.now
+	for r.c.phase != over && r.now-begin < time.Hour {
+		r.wait(time.Second)
+		r.do(Event{Kind: Asked, Peer: 1, Index: 1, Length: 5})
+		r.do(Event{Kind: Served, Peer: 1, Index: 1, Bytes: 5, Length: 5, OK: true})
+	}
+	if stayed := r.now - begin; stayed < stayMost || stayed > stayFew+2*time.Second {
+		t.Errorf("stayed for %v", stayed)
+	}
+}
+
 func TestInterruptFinishesWhatIsBeingSent(t *testing.T) {
 	for _, served := range []bool{true, false} {
 		r := receiver(t, 9, CoreConfig{})

@@ -75,8 +75,12 @@ const tickTime = 50 * time.Millisecond
 // cancelled: who finishes first wins.
 func (c *Core) findOverdue() {
 	for _, p := range c.peers {
-		if p.overdue || !p.owes() || (c.now-p.moved < p.patience() && !c.crawls(p)) {
+		crawls := !p.overdue && c.crawls(p)
+		if p.overdue || !p.owes() || (c.now-p.moved < p.patience() && !crawls) {
 			continue
+		}
+		if crawls {
+			c.crawled(p)
 		}
 		c.setOverdue(p, true)
 		for k := range p.reqs {

@@ -28,6 +28,7 @@ const (
 	stayLong   = 10 * time.Second // idle: the few that a launcher's next batch finds
 	stayShort  = 1 * time.Second  // idle: the others
 	stayMost   = 30 * time.Second // the others, whatever is asked of them
+	stayFew    = 60 * time.Second // the few, whatever is asked of them, or twice as long as they took themselves: a member could keep them for ever
 	stayBehind = 60 * time.Second // idle, in the background
 	stayCount  = 2                // at least so many stay long, and
 	stayShare  = 8                // one in so many of the receivers seen
@@ -104,7 +105,7 @@ func (c *Core) staysOn(idle time.Duration) bool {
 		}
 	}
 	if above < max(stayCount, receivers/stayShare) {
-		return idle < stayLong
+		return idle < stayLong && c.now-c.stay.since < max(stayFew, 2*c.stay.since)
 	}
 	return idle < stayShort && c.now-c.stay.since < stayMost
 }

@@ -18,6 +18,7 @@ type member struct {
 	complete bool
 	banned   bool          // where it was last met: it isn't dialled any more, but may come from elsewhere
 	gone     bool          // left or dead, says gossip
+	doomed   bool          // says gossip too, and isn't believed until we can't reach it either
 	dialing  bool          // a Dial was ordered and nothing came of it yet
 	next     time.Duration // not dialled before
 	backoff  time.Duration
@@ -55,7 +56,7 @@ func (c *Core) memberOf(ev Event) *member {
 	}
 	c.locate(m, ev)
 	m.seed = m.seed || ev.Seed
-	m.gone = false
+	m.gone, m.doomed = false, false
 	c.zoneOf(m, ev)
 	if m.steady() {
 		c.enter(m)
@@ -87,53 +88,6 @@ func (c *Core) memberUp(ev Event) {
 	c.dialMore()
 }
 
-func (c *Core) memberGone(ev Event) {
-	m := c.byName[ev.Member]
-	if m == nil || !c.mayBury(m, ev) {
-		return
-	}
-	if m.dialing && m.other.IsValid() { // where we dialled: it may be where another one told
-		c.dialFailed(ev.Member)
-		return
-	}
-	m.gone = true
-	c.leave(m)
-	c.rankMate(m, false)
-	c.undial(m)
-	if m.sessions == 0 && !m.banned {
-		c.removeMember(m)
-	}
-}
-
-// forgetMember makes room for another one: it forgets a member without a session that could not be reached, or anyone without
-// a session for one that has come. False if there is none among the few that it looks at.
-func (c *Core) forgetMember(any bool) bool {
-	off := c.rng.IntN(len(c.members))
-	for k := range min(len(c.members), forgetLook) {
-		m := c.members[(k+off)%len(c.members)]
-		if m.sessions == 0 && !m.dialing && !m.banned && (any || m.fails >= forgetFails) {
-			c.removeMember(m)
-			return true
-		}
-	}
-	return false
-}
-
-func (c *Core) removeMember(m *member) {
-	m.untell()
-	c.leave(m)
-	delete(c.byName, m.name)
-	c.rankMate(m, false)
-	for k, o := range c.members {
-		if o == m {
-			last := len(c.members) - 1
-			c.members[k] = c.members[last]
-			c.members = c.members[:last]
-			return
-		}
-	}
-}
-
 func (c *Core) dialFailed(name string) {
 	m := c.byName[name]
 	if m == nil {
@@ -146,8 +100,11 @@ func (c *Core) dialFailed(name string) {
 	if m.fails++; !m.steady() {
 		c.leave(m)
 	}
-	m.teller.toldWrong()
+	c.nobodyThere(m.teller)
 	m.retryLater(c.now)
+	if m.doomed {
+		c.bury(m)
+	}
 }
 
 func (m *member) retryLater(now time.Duration) {
@@ -265,7 +222,7 @@ func (c *Core) dialSome(want int, seeds bool) {
 		m := c.members[(k+off)%len(c.members)]
 		if m.dialing && c.now-m.tried > dialPatient {
 			c.undial(m)
-			m.teller.toldWrong()
+			c.nobodyThere(m.teller)
 		}
 		if (seeds && !m.seed) || !c.dialable(m) || c.tooFar(m) {
 			continue

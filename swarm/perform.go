@@ -59,6 +59,9 @@ func (s *Swarm) perform(a Action) {
 			s.blame(ss.suspect(), a.Text, outrage)
 		case a.Kind == Drop && a.Fault:
 			s.blame(ss.suspect(), a.Text, mishap)
+		case a.Kind == Accuse:
+			s.blame(ss.suspect(), a.Text, mishap)
+			return
 		}
 		ss.perform(a)
 	}

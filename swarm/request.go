@@ -161,6 +161,9 @@ func (c *Core) wasRefused(p *peer, ev Event) {
 	case ev.Reason == Withdrawn || k >= 0:
 		if k >= 0 {
 			c.forget(p, k)
+			if ev.Reason == NotHeld {
+				c.denied(p)
+			}
 		}
 		c.peerLacks(p, ev.Index)
 		return

@@ -24,8 +24,10 @@ type suspect struct {
 
 // record is what a suspect has done. Nil: nothing.
 type record struct {
-	wrong []blocks.Index
-	given uint32 // Blocks that it was sent whole
+	wrong   []blocks.Index
+	given   uint32 // Blocks that it was sent whole
+	denied  int    // Blocks announced that it doesn't hold
+	crawled bool   // it was accused of sending next to nothing
 }
 
 func (r *record) banned() bool { return r != nil && len(r.wrong) >= badLimit }
@@ -114,6 +116,9 @@ type standing struct {
 	dialing int // Dials of them under way
 	wrong   int // Dials of them in vain, less two for each that wasn't
 	hoards  int // first copies that it didn't announce, less those that it did
+
+	crowded        int  // its sessions that made room for others
+	right, accused bool // a member of its naming was met; it was accused of naming none that is there
 }
 
 const (
@@ -124,6 +129,9 @@ const (
 	awaitMost    = time.Second  // for a first copy to be announced
 	unannounced  = 2            // first copies that may take longer, before no more are sent there
 )
+
+// hearsay stands for the gossip where a source is asked for: nobody comes from there.
+func hearsay() netip.Addr { return netip.IPv6Unspecified() }
 
 func (t *standing) dialed(n int) {
 	if t != nil {
@@ -139,7 +147,7 @@ func (t *standing) toldWrong() {
 
 func (t *standing) toldRight() {
 	if t != nil {
-		t.wrong = max(t.wrong-2, 0)
+		t.wrong, t.right = max(t.wrong-2, 0), true
 	}
 }
 
@@ -201,9 +209,20 @@ func (c *Core) toldAll(source netip.Addr) bool {
 	return t != nil && t.named >= maxMembers/2
 }
 
-// mayBury tells whether a member is believed to be gone: when we found that out ourselves, or the gossip did, or who told us of it.
+// mayBury tells whether a member is believed to be gone: when we found that out ourselves, or who told us of it says so. The gossip is
+// believed too, but for members that somebody else told us of and that we haven't tried: it may be slander, and is remembered.
 func (c *Core) mayBury(m *member, ev Event) bool {
-	return !ev.Source.IsValid() || (m.teller != nil && m.teller == c.standings[ev.Source])
+	switch {
+	case !ev.Source.IsValid():
+		return true
+	case ev.Source == hearsay() && (m.teller == nil || m.met || m.fails > 0):
+		return true
+	case ev.Source == hearsay() && m.teller != c.standings[ev.Source]:
+		m.doomed = true
+		return false
+	default:
+		return m.teller != nil && m.teller == c.standings[ev.Source]
+	}
 }
 
 // sources lists where the sessions come from, in order of arrival but for removals.
@@ -226,6 +245,7 @@ func (c *Core) dropCrowder(source netip.Addr) bool {
 }
 
 func (c *Core) dropForOthers(p *peer) {
+	c.madeRoom(p)
 	c.order(Action{Kind: Drop, Peer: p.id, Text: "making room for others"})
 	c.peerDown(p)
 }
@@ -235,7 +255,7 @@ const fairShare = 2
 
 // dropLoudest ends a session of the source that has most, if that has more than its share and isn't alone.
 func (c *Core) dropLoudest() bool {
-	k := crowder(c.sources(), netip.IPv6Unspecified())
+	k := crowder(c.sources(), hearsay())
 	if k < 0 || !c.crowds(c.peers[k].source) {
 		return false
 	}

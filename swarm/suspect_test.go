@@ -53,6 +53,15 @@ func TestHearsay(t *testing.T) {
 	if r.c.byName["m"] != nil {
 		t.Error("who told of it may say that it is gone")
 	}
+	tell(right, "a")
+	r.do(Event{Kind: MemberGone, Member: "m", Source: hearsay()})
+	if r.c.byName["m"] == nil {
+		t.Error("the gossip buried whom nobody has tried")
+	}
+	r.do(Event{Kind: DialFailed, Member: "m"})
+	if r.c.byName["m"] != nil {
+		t.Error("it can't be reached either, and is still there")
+	}
 	tell(wrong, "z")
 	tell(right, "a")
 	for r.c.byName["m"].addr != right {

@@ -195,11 +195,10 @@ func (s *Swarm) AddMember(member string, addr netip.AddrPort, seed bool, zone ui
 	s.tell(Event{Kind: MemberUp, Member: member, Addr: addr, Source: hearsay(), Seed: seed && s.vouched(addr.Addr()), Zone: zone})
 }
 
-// hearsay stands for the gossip where a source is asked for: nobody comes from there.
-func hearsay() netip.Addr { return netip.IPv6Unspecified() }
-
 // DropMember tells the core that a member has left or died.
-func (s *Swarm) DropMember(member string) { s.tell(Event{Kind: MemberGone, Member: member}) }
+func (s *Swarm) DropMember(member string) {
+	s.tell(Event{Kind: MemberGone, Member: member, Source: hearsay()})
+}
 
 // tell posts from outside of Run's goroutines. What comes before Run waits for it, as far as there is room; after Run nothing
 // happens.

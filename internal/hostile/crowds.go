@@ -13,7 +13,7 @@ import (
 func crowds() []Attack {
 	stay := func(ctx context.Context, c *Conn) { c.alive(ctx) }
 	return []Attack{
-		{Name: "60 identities", Width: 60, Hello: anyName, Do: stay},
+		{Name: "60 identities", Width: 60, Hello: anyName, Do: stay, Blame: "many members"},
 		{Name: "60 hoarding identities", Width: 60, Hello: anyName, Do: hoard},
 		{Name: "20 identities that ask for everything", Width: 20, Hello: anyName, Do: func(_ context.Context, c *Conn) {
 			c.repeat(func(b []byte, n int) []byte { return takeAll(c, b, n) })
@@ -26,7 +26,7 @@ func crowds() []Attack {
 			complete(c, h)
 			otherName(c, h)
 		}, Do: answering(junk)},
-		{Name: "members that aren't there", Do: fakes},
+		{Name: "members that aren't there", Do: fakes, Blame: "aren't there"},
 		{Name: "others' addresses", Do: misplaced},
 		{Name: "others are gone", Do: gone},
 		{Name: "300 that say nothing", Width: 300, Raw: func(ctx context.Context, _ *Conn) { <-ctx.Done() }},

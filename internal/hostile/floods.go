@@ -21,8 +21,8 @@ func floods() []Attack {
 	}
 	return []Attack{
 		blamed(flood("asks", asks), "flood"),
-		flood("asks for everything", takeAll),
-		flood("slices", slivers),
+		blamed(flood("asks for everything", takeAll), "flood"),
+		blamed(flood("slices", slivers), "flood"),
 		blamed(flood("have storm", storm), "too many announcements"),
 		blamed(flood("withdrawals", func(c *Conn, b []byte, n int) []byte {
 			return wire.AppendIndex(b, wire.TWithdraw, blocks.Index(uint32(n)%max(c.blocks(), 1)))

@@ -1,5 +1,6 @@
 // Command reliability makes the tables of docs/RELIABILITY.md of what tests print: lines that hold RELIABILITY and a record as JSON. It
-// reads the output of go test -v from stdin: `make reliability`.
+// reads the output of go test -v from stdin: `make reliability`. A row of the page of which nothing was printed is an error, and so is a
+// test that was skipped: what has no result any more is taken off the page by hand.
 package main
 
 import (
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -44,6 +46,9 @@ func publish(r io.Reader) error {
 	if err != nil {
 		return fmt.Errorf("read the page: %w", err)
 	}
+	if gone := missing(string(text), records); len(gone) > 0 {
+		return fmt.Errorf("nothing was printed of:\n%s", strings.Join(gone, "\n"))
+	}
 	for _, kind := range []string{"fault", "attack"} {
 		begin := fmt.Sprintf("<!-- table %ss: make reliability writes it -->\n", kind)
 		before, rest, ok := strings.Cut(string(text), begin)
@@ -56,15 +61,30 @@ func publish(r io.Reader) error {
 	return os.WriteFile(page, text, 0o644)
 }
 
-// read finds the records, those of one test together. A test that failed is an error: what it printed is no result.
+// row is a line of a table: its name, and its test.
+var row = regexp.MustCompile("(?m)^\\| (.*?) \\| [-0-9.]+ \\| [-0-9.]+ \\| .* \\| `(Test\\w+)` \\|$")
+
+// missing are the page's rows without a record.
+func missing(page string, records []record) (gone []string) {
+	for _, m := range row.FindAllStringSubmatch(page, -1) {
+		if !slices.ContainsFunc(records, func(r record) bool { return cell(r.Name) == m[1] && r.Test == m[2] }) {
+			gone = append(gone, m[2]+": "+m[1])
+		}
+	}
+	return gone
+}
+
+// read finds the records, those of one test together. A test that failed or was skipped is an error: what it printed is no result.
 func read(r io.Reader) ([]record, error) {
 	var records []record
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		line := lines.Text()
-		if strings.Contains(line, "--- FAIL") {
-			return nil, fmt.Errorf("a test failed: %s", strings.TrimSpace(line))
+		for _, bad := range []string{"--- FAIL", "--- SKIP", "FAIL\t", "panic: "} {
+			if strings.HasPrefix(strings.TrimSpace(line), bad) {
+				return nil, fmt.Errorf("a test gave no result: %s", strings.TrimSpace(line))
+			}
 		}
 		_, text, ok := strings.Cut(line, mark+"{")
 		if !ok {

@@ -1,0 +1,65 @@
+package swarm
+
+import "time"
+
+// What no honest member does, or not so often, is held against whoever does it: it is named, at -v and in status, and its session goes
+// on, for each of these may be ill luck in the end.
+const (
+	deniedMost  = 4    // Blocks that it announced, and said it doesn't hold when it was asked
+	crawlRate   = 1024 // bytes a second, with crawlGap between them: what stalls for once isn't accused
+	crawlGap    = 500 * time.Millisecond
+	crowdedMost = 3   // sessions of its source that made room for others
+	unmetMost   = 256 // members of its naming, none of whom was ever met
+)
+
+func (c *Core) accuse(p *peer, text string) {
+	c.order(Action{Kind: Accuse, Peer: p.id, Text: text})
+}
+
+// denied notes that p doesn't hold what it has announced and not withdrawn.
+func (c *Core) denied(p *peer) {
+	r := c.recordOf(p)
+	if r == nil {
+		return
+	}
+	if r.denied++; r.denied == deniedMost {
+		c.accuse(p, "announces what it doesn't hold")
+	}
+}
+
+// crawled notes that p keeps a Block from us by a byte now and then.
+func (c *Core) crawled(p *peer) {
+	slow := false
+	for k := range p.reqs {
+		q := &p.reqs[k]
+		slow = slow || (!q.arrived && q.bytes > 0 && float64(q.bytes) < crawlRate*(c.now-q.asked).Seconds())
+	}
+	if r := c.recordOf(p); slow && p.gap > crawlGap && r != nil && !r.crawled {
+		r.crawled = true
+		c.accuse(p, "sends next to nothing of what it is asked for")
+	}
+}
+
+// madeRoom notes that p's session ends because its source has more of them than others.
+func (c *Core) madeRoom(p *peer) {
+	if t := c.standingOf(p.source); t != nil {
+		if t.crowded++; t.crowded == crowdedMost {
+			c.accuse(p, "many members of one address: they make room for others")
+		}
+	}
+}
+
+// nobodyThere notes that another member of t's naming can't be reached.
+func (c *Core) nobodyThere(t *standing) {
+	t.toldWrong()
+	if t == nil || t.right || t.accused || t.wrong < doubted || t.named < unmetMost {
+		return
+	}
+	for _, p := range c.peers {
+		if c.standings[p.source] == t {
+			t.accused = true
+			c.accuse(p, "names members that aren't there")
+			return
+		}
+	}
+}

@@ -18,11 +18,18 @@ const (
 // atOnce is how many Blocks may be on their way to us at a time, and as many from us.
 func (c *Core) atOnce() int { return max(int(atOnceBytes/c.cfg.BlockSize), atOnceMin) }
 
-// mayAsk tells whether another Request may go out beside those to other peers.
+// mayAsk tells whether another Request may go out beside those to other peers. A no holds until c.sated is cleared, so that who has all it
+// may have doesn't look at all its peers for each HAVE.
 func (c *Core) mayAsk() bool {
+	c.sated = c.sated || c.hasEnough()
+	return !c.sated
+}
+
+// hasEnough tells whether as many Blocks are on their way to us as may be.
+func (c *Core) hasEnough() bool {
 	most := c.atOnce()
 	if most >= len(c.peers) {
-		return true
+		return false
 	}
 	n := 0
 	for _, p := range c.peers {
@@ -36,7 +43,7 @@ func (c *Core) mayAsk() bool {
 			}
 		}
 	}
-	return n < most
+	return n >= most
 }
 
 // full tells whether no more Blocks may be sent now.

@@ -48,6 +48,9 @@ func checkCore(c *Core) error {
 	if c.cfg.Seed && grants != c.push.grants {
 		return fmt.Errorf("grants %d, counted %d", c.push.grants, grants)
 	}
+	if c.sated && !c.hasEnough() {
+		return fmt.Errorf("sated, but not so")
+	}
 	if err := checkZones(c); err != nil {
 		return err
 	}

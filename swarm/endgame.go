@@ -31,7 +31,7 @@ const (
 // measure smooths the peers' rates, over about half a second of Ticks.
 func (c *Core) measure() {
 	past := max(c.now-c.measured, tickTime) // a busy process gets Ticks late, then two at once
-	c.measured = c.now
+	c.measured, c.sated = c.now, false
 	c.findSlow()
 	for _, p := range c.peers {
 		if p.recent == 0 && !p.owes() {

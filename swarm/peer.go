@@ -204,6 +204,7 @@ func (c *Core) peerUp(ev Event) {
 }
 
 func (c *Core) peerDown(p *peer) {
+	c.sated = false
 	c.part(p)
 	for k, q := range c.peers {
 		if q == p {

@@ -30,7 +30,7 @@ func (c *Core) fillWoken() {
 	if c.all {
 		list = c.peers
 	}
-	if c.fetches() && len(list) > 0 {
+	if c.fetches() && len(list) > 0 && !c.sated {
 		off := 0
 		if c.all {
 			off = c.rng.IntN(len(list))
@@ -56,7 +56,7 @@ func (c *Core) fetches() bool {
 
 // fill keeps a Session busy: Depth Requests outstanding, and the next one on its way when the current one ends.
 func (c *Core) fill(p *peer) {
-	for !p.overdue && c.now >= p.busyUntil && c.room(p) && c.mayAsk() {
+	for !c.sated && !p.overdue && c.now >= p.busyUntil && c.room(p) && c.mayAsk() {
 		if p.seed && !c.maySpend(p) {
 			return
 		}
@@ -112,6 +112,7 @@ func (c *Core) forget(p *peer, k int) {
 	r := p.reqs[k]
 	p.reqs = append(p.reqs[:k], p.reqs[k+1:]...)
 	c.flight[r.index]--
+	c.sated = false
 	if r.late {
 		c.late[r.index]--
 	}
@@ -178,6 +179,7 @@ func (c *Core) progressed(p *peer, ev Event) {
 	if k < 0 {
 		return
 	}
+	c.sated = false
 	r := &p.reqs[k]
 	if ev.Length > 0 {
 		r.length = ev.Length

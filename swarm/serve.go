@@ -113,6 +113,9 @@ func (c *Core) offerMore() {
 		return
 	}
 	free := c.places()
+	if free <= 0 {
+		return
+	}
 	for _, p := range c.peers {
 		if p.offered > 0 && c.now-p.offered < offerTime {
 			free--

@@ -117,7 +117,7 @@ func (c *Core) countsHome(p *peer) bool {
 func (c *Core) setOverdue(p *peer, overdue bool) {
 	z := c.zones
 	was := c.countsHome(p)
-	p.overdue = overdue
+	p.overdue, c.sated = overdue, false
 	if z == nil || was == c.countsHome(p) {
 		return
 	}

@@ -126,14 +126,7 @@ func TestBlockThatComesDuringCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	from := singleSample(t, b)
-	l, err := LockTarget(t.Context(), StoreConfig{Target: target})
-	if err != nil {
-		t.Fatal(err)
-	}
-	g := &get{t: t, from: from, c: from.receiver(t)}
-	if g.s, err = l.Open(t.Context(), g.c); err != nil {
-		t.Fatal(err)
-	}
+	g := openGet(t, from, StoreConfig{Target: target})
 	first := Index(g.c.Header().ManifestBlocks())
 	if !g.s.Claims().Has(first) {
 		t.Fatal("no claim")

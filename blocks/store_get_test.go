@@ -43,6 +43,14 @@ type get struct {
 // startGet locks and opens a target and settles the claims. Each claim must be settled once, and no other Index.
 func startGet(t testing.TB, from *sample, cfg StoreConfig) *get {
 	t.Helper()
+	g := openGet(t, from, cfg)
+	g.check()
+	return g
+}
+
+// openGet is startGet up to its Check.
+func openGet(t testing.TB, from *sample, cfg StoreConfig) *get {
+	t.Helper()
 	l, err := LockTarget(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +60,6 @@ func startGet(t testing.TB, from *sample, cfg StoreConfig) *get {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { g.s.Close() })
-	g.check()
 	return g
 }
 

@@ -95,16 +95,7 @@ func TestReuseWithoutNodes(t *testing.T) {
 		t.Fatal(err)
 	}
 	from := singleSample(t, base)
-	l, err := LockTarget(t.Context(), StoreConfig{Target: target})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := from.receiver(t)
-	s, err := l.Open(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := openGet(t, from, StoreConfig{Target: target}).s
 	var lacks atomic.Int32
 	has := func(i Index) { t.Errorf("block %d is held", i) }
 	if err := s.Check(t.Context(), &treesOf{fail: true}, has, func(Index) { lacks.Add(1) }); err != nil {
@@ -216,15 +207,7 @@ func TestOlderPartialSurvivesAnInterruptedCheck(t *testing.T) {
 	g.fetch(g.lacking(rand.New(rand.NewPCG(1, 1)))...)
 	g.s.Close()
 	for range 2 { // opened, but never checked
-		l, err := LockTarget(t.Context(), cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s, err := l.Open(t.Context(), from.receiver(t))
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.Close()
+		openGet(t, from, cfg).s.Close()
 	}
 	g = startGet(t, from, cfg)
 	span := g.c.Layout().SpanOf(entryOf(g.c, "more"))

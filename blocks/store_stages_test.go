@@ -28,18 +28,11 @@ func TestPlaceBesideCheck(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		l, err := LockTarget(t.Context(), cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s, err := l.Open(t.Context(), from.receiver(t))
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := openGet(t, from, cfg).s
 		var mu sync.Mutex
 		left := s.Claims().Count()
 		placed := make(chan error, 1)
-		err = s.Check(t.Context(), nil, func(Index) {
+		err := s.Check(t.Context(), nil, func(Index) {
 			mu.Lock()
 			defer mu.Unlock()
 			if left--; left == 0 {
@@ -64,15 +57,7 @@ func TestCheckAfterPlace(t *testing.T) {
 	g := startGet(t, from, cfg)
 	g.fetch(g.lacking(rand.New(rand.NewPCG(1, 1)))[:3]...)
 	crash(t, g.s)
-	l, err := LockTarget(t.Context(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g = &get{t: t, from: from, c: from.receiver(t)}
-	if g.s, err = l.Open(t.Context(), g.c); err != nil {
-		t.Fatal(err)
-	}
-	defer g.s.Close()
+	g = openGet(t, from, cfg)
 	g.fetch(g.lacking(rand.New(rand.NewPCG(1, 1)))...)
 	if err := g.s.Place(t.Context()); err != nil {
 		t.Fatal(err)

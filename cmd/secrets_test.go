@@ -43,6 +43,28 @@ func fingerprints(t *testing.T, words []string, secrets ...[]byte) (all []string
 // keyPart is what of a ticket's word has bits of the key: it stands behind flags (8 bits) and ID (256).
 func keyPart(word string) string { return word[len("p2pcp1")+264/5+1 : len("p2pcp1")+(264+128)/5] }
 
+// talkative are command lines that say much, or in which a ticket stands where something else is expected.
+func talkative(word string) [][]string {
+	get := func(args ...string) []string {
+		return append([]string{"get", "-vv", "--listen", "127.0.0.1", "--linger", "0", "-o", "to/"}, args...)
+	}
+	return [][]string{
+		get(word), get("--json", word), get(word, "surplus"), get(word, word), get("-o", word+"/", "--join", word, word), get(word[:len(word)-3]),
+		{"seed", word},
+		{"seed", "--listen", word, "a"},
+		{word},
+		{"gte", word},
+		{"--" + word, "get"},
+		{"ticket", word},
+		{"keygen", "-o", word + "/x"},
+		{"hash", word},
+		{"verify", "-v", word, "none"},
+		{"status", "-vv", word},
+		{"ls", "-vv", word},
+		{"ping", "-vv", word},
+	}
+}
+
 // Whatever is printed beside the one line that is the ticket, however talkative, and by whatever way a process ends: nothing in it is
 // of a key. Nor is it in the arguments or the environment of the processes that -d starts.
 func TestNoKeyInAnyOutput(t *testing.T) {
@@ -90,25 +112,9 @@ func TestNoKeyInAnyOutput(t *testing.T) {
 			out, errs, _ := l.run(append(args, key...)...)
 			clean(strings.Join(args[:1], " "), out+errs)
 		}
-		get := []string{"get", "-vv", "--listen", "127.0.0.1", "--linger", "0", "-o", "to/"}
-		run(append(get, word)...)
-		run(append(get, "--json", word)...)
-		run(append(get, word, "surplus")...)
-		run(append(get, word, word)...)
-		run(append(get, "-o", word+"/", "--join", word, word)...)
-		run(append(get, word[:len(word)-3])...)
-		run("seed", word)
-		run("seed", "--listen", word, "a")
-		run(word)
-		run("gte", word)
-		run("--"+word, "get")
-		run("ticket", word)
-		run("keygen", "-o", word+"/x")
-		run("hash", word)
-		run("verify", "-v", word, "none")
-		run("status", "-vv", word)
-		run("ls", "-vv", word)
-		run("ping", "-vv", word)
+		for _, args := range talkative(word) {
+			run(args...)
+		}
 		clean("the seed", b.stderr(t))
 		detachedIsClean(l, append([]string{"get", "-d", "-vv", "--listen", "127.0.0.1", "-o", "d/", word}, key...), clean)
 		// A trace of every goroutine.

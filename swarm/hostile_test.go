@@ -55,18 +55,14 @@ func underAttack(t *testing.T, a *hostile.Attack) (res attacked) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	seed := newNode(t, n, g, 0, func(c *Config) { asSeed(c); limited(c) }).start()
-	gone := make(chan struct{})
-	go func() {
-		defer close(gone)
-		if a == nil {
-			return
-		}
-		foe := &hostile.Foe{Net: memHost{n, addrOfHost(foeHost)}, Block: func(i blocks.Index) ([]byte, []blocks.CV) {
-			proof, _ := g.Proof(nil, i, 0, uint32(len(g.bytes[i])), nil, nil)
-			return g.bytes[i], proof
-		}}
-		foe.Run(ctx, seed.addr, *a)
-	}()
+	foe := &hostile.Foe{Net: memHost{n, addrOfHost(foeHost)}, Block: func(i blocks.Index) ([]byte, []blocks.CV) {
+		proof, _ := g.Proof(nil, i, 0, uint32(len(g.bytes[i])), nil, nil)
+		return g.bytes[i], proof
+	}}
+	var gone sync.WaitGroup
+	if a != nil {
+		gone.Go(func() { foe.Run(ctx, seed.addr, *a) })
+	}
 	time.Sleep(100 * time.Millisecond)
 	begin := time.Now()
 	placed := make(chan struct{}, victims())
@@ -76,10 +72,7 @@ func underAttack(t *testing.T, a *hostile.Attack) (res attacked) {
 			knows(0)(c)
 			limited(c)
 			c.Core.Linger.Idle = time.Hour
-			c.Place = func(context.Context) error {
-				placed <- struct{}{}
-				return nil
-			}
+			c.Place = func(context.Context) error { placed <- struct{}{}; return nil }
 		}).start())
 	}
 	for range victims() {
@@ -102,7 +95,7 @@ func underAttack(t *testing.T, a *hostile.Attack) (res attacked) {
 		p.honestAreWelcome()
 	}
 	cancel()
-	<-gone
+	gone.Wait()
 	for _, p := range all {
 		_ = p.end()
 	}

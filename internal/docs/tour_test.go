@@ -131,7 +131,7 @@ func runTour(t *testing.T, commands []string, pictures bool) []string {
 // A terminal for the picture of a push.
 const (
 	pictureColumns = 92
-	pictureLines   = 18
+	pictureLines   = 16
 )
 
 // pictureScript shows a push in a terminal, to a host more than there are and with one of them slow, and takes a picture of it on the

@@ -11,7 +11,7 @@ GOFUMPT := mvdan.cc/gofumpt@v0.12.0
 
 OPS ?= 2400
 SEED ?= 1
-.PHONY: build demo test short e2e kills reliability tour push-many soak lint fuzz sim sim-all bench bench-quick bench-page benchmarks gossip-scale \
+.PHONY: build demo test short e2e kills reliability tour picture push-many soak lint fuzz sim sim-all bench bench-quick bench-page benchmarks gossip-scale \
 	top-scale completions man check install clean
 
 build: ## the static binary, bin/p2pcp
@@ -42,6 +42,9 @@ reliability: build ## docs/RELIABILITY.md's tables from what the tests of faults
 tour: build ## the README's tour and docs/pictures anew, from the real program (root, Linux, tmux, chromium)
 	P2PCP_E2E=1 P2PCP_TOUR=write P2PCP_BIN=$(CURDIR)/bin/p2pcp go test -count=1 -run TestE2ETour -v ./internal/docs
 	chromium --headless --no-sandbox --hide-scrollbars --window-size=1120,1145 --screenshot=docs/pictures/report.png bin/report.html 2>/dev/null
+
+picture: ## docs/ARCHITECTURE.md's picture of the packages, from their imports
+	P2PCP_PICTURE=write go test -count=1 -run TestPictureOfPackages .
 
 push-many: build ## push to 200 hosts (root, Linux)
 	P2PCP_E2E=1 P2PCP_E2E_MANY=$(or $(N),200) P2PCP_BIN=$(CURDIR)/bin/p2pcp go test -count=1 -timeout 20m -run TestE2EPushMany -v ./internal/e2e

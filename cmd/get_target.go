@@ -3,8 +3,10 @@ package cmd
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"p2pcp/blocks"
 	"p2pcp/swarm"
@@ -95,16 +97,25 @@ func mayReplace(d blocks.Compare, f *getFlags, target string) error {
 	case d.Absent || d.Same:
 		return nil
 	case differs && !f.force:
-		hint := "use --force to replace it, or -o for another path"
+		hint := "use --force to replace it, or "
 		if extra && !f.delete {
-			hint = "use --force --delete to replace it with all that is in it, or -o for another path"
+			hint = "use --force --delete to replace it with all that is in it, or "
 		}
+		hint += elseOf(f.to, target)
 		return exitf(exitExists, hint, "%s exists and differs%s", quoteName(target), where(d, target))
 	case extra && !f.delete:
 		return exitf(exitExists, "add --delete to remove what isn't sent, or use -o for another path",
 			"%s has %s, such as %s", quoteName(target), strangers(d.NExtra), d.Extra[0])
 	}
 	return nil
+}
+
+// elseOf is the other way for a target that --to names: a directory was probably meant as the place, not the name.
+func elseOf(to, target string) string {
+	if st, err := os.Stat(target); err != nil || !st.IsDir() || to == "" || strings.HasSuffix(to, "/") {
+		return "-o for another path"
+	}
+	return "-o " + shellWord(to+"/") + " to put it inside"
 }
 
 // where names the first path that differs, if it isn't the target itself.

@@ -130,6 +130,15 @@ func TestMayReplace(t *testing.T) {
 	}
 }
 
+func TestElseOf(t *testing.T) {
+	dir := t.TempDir()
+	for to, want := range map[string]string{dir: "-o " + dir + "/ to put it inside", dir + "/": "-o for another path", dir + "/none": "-o for another path"} {
+		if got := elseOf(to, to); got != want {
+			t.Errorf("%s: %s", to, got)
+		}
+	}
+}
+
 func TestClip(t *testing.T) {
 	for _, c := range []struct {
 		in   string

@@ -42,6 +42,24 @@ func (l *sandbox) push(args ...string) (stdout, stderr string, code int) {
 	return l.run(append(append([]string{"push"}, args...), l.pushes()...)...)
 }
 
+func TestLoginHint(t *testing.T) {
+	h := fleet.Host{Name: "n1"}
+	for _, c := range []struct {
+		state         fleet.State
+		message, want string
+	}{
+		{fleet.Unreachable, "root@n1: Permission denied (publickey).", "'ssh n1 true' must work"},
+		{fleet.Unreachable, "Host key verification failed.", "'ssh n1' once"},
+		{fleet.Unreachable, "No route to host", ""},
+		{fleet.Failed, "Permission denied", ""},
+	} {
+		got := loginHint([]fleet.Status{{Host: h, State: c.state, Message: c.message}})
+		if !strings.HasPrefix(got, c.want) || (got == "") != (c.want == "") {
+			t.Errorf("%s: %q", c.message, got)
+		}
+	}
+}
+
 // TestPush: hosts that get it, one that is down, and the same again by the retry file.
 func TestPush(t *testing.T) {
 	l := newSandbox(t)

@@ -110,12 +110,31 @@ func (p *pushRun) verdict(err error) error {
 	case r.Code == exitOK:
 		return nil
 	}
-	hint := "the same command resumes; --retry-file FILE keeps who lacks it"
-	if p.flags.retryFile != "" {
+	hint := loginHint(p.fleet.Statuses())
+	switch {
+	case hint != "":
+	case p.flags.retryFile != "":
 		hint = "--hosts-file " + shellWord(p.flags.retryFile) + " is who lacks it"
+	default:
+		hint = "the same command resumes; --retry-file FILE keeps who lacks it"
 	}
 	lacking := r.Hosts - r.Changed - r.Unchanged
 	return exitf(r.Code, hint, "%d of %s failed", lacking, count(r.Hosts, "host"))
+}
+
+// loginHint is what helps where ssh wasn't let in; empty if that wasn't it.
+func loginHint(all []fleet.Status) string {
+	for i := range all {
+		s := &all[i]
+		switch {
+		case s.State != fleet.Unreachable:
+		case strings.Contains(s.Message, "Host key verification failed"):
+			return fmt.Sprintf("'ssh %s' once takes its key; or push with --ssh 'ssh -o StrictHostKeyChecking=accept-new'", s.Host)
+		case strings.Contains(s.Message, "Permission denied"):
+			return fmt.Sprintf("'ssh %s true' must work without a question: by a key, or an agent", s.Host)
+		}
+	}
+	return ""
 }
 
 // sum counts the verdicts.

@@ -18,7 +18,7 @@ const stopPatience = 5 * time.Second
 const stopPoll = 50 * time.Millisecond
 
 func newStopCmd(a *app) *cobra.Command {
-	var all bool
+	var all, dry bool
 	c := &cobra.Command{
 		Use:   "stop [ID|--all]",
 		Short: "End this user's background processes (started with -d)",
@@ -42,15 +42,16 @@ func newStopCmd(a *app) *cobra.Command {
 			if all && len(args) > 0 {
 				return usagef("", "an ID and --all exclude each other")
 			}
-			return a.stopDetached(strings.Join(args, ""), all)
+			return a.stopDetached(strings.Join(args, ""), all, dry)
 		},
 	}
 	c.Flags().BoolVar(&all, "all", false, "end all of them")
+	c.Flags().BoolVarP(&dry, "dry-run", "n", false, "only list them")
 	return c
 }
 
-// stopDetached ends what id (a prefix of an ID, or ID8-PID) or all name.
-func (a *app) stopDetached(id string, all bool) error {
+// stopDetached ends what id (a prefix of an ID, or ID8-PID) or all name; dry only lists it.
+func (a *app) stopDetached(id string, all, dry bool) error {
 	entries, err := a.listDetached()
 	if err != nil {
 		return err
@@ -62,22 +63,32 @@ func (a *app) stopDetached(id string, all bool) error {
 		}
 	}
 	switch {
-	case len(chosen) == 0 && all:
+	case len(chosen) == 0 && (all || dry && id == ""):
 		a.note("nothing runs in the background")
 		return nil
 	case len(entries) == 0:
 		return exitf(exitFailure, "", "nothing runs in the background")
 	case len(chosen) == 0:
-		return exitf(exitFailure, "'p2pcp stop' lists them", "nothing in the background has the ID %s", quoteArg(id))
+		return exitf(exitFailure, "'p2pcp stop -n' lists them", "nothing in the background has the ID %s", quoteArg(id))
+	case dry:
+		return a.listRunning(chosen)
 	case len(chosen) > 1 && id == "" && !all:
-		for _, e := range chosen {
-			if err := a.result(stopLine("running", e), stopMessage{"result", "running", e}); err != nil {
-				return err
-			}
+		if err := a.listRunning(chosen); err != nil {
+			return err
 		}
 		return usagef("give an ID, or --all", "%d processes run in the background", len(chosen))
 	}
 	return a.endProcesses(chosen)
+}
+
+// listRunning prints what runs.
+func (a *app) listRunning(all []registryEntry) error {
+	for _, e := range all {
+		if err := a.result(stopLine("running", e), stopMessage{"result", "running", e}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // endProcesses asks each to leave and waits.

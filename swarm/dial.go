@@ -108,6 +108,9 @@ func (s *Swarm) missed(err error) {
 	if s.ctx.Err() != nil {
 		return // that is why
 	}
+	if err != nil {
+		s.cfg.Log.Info("nobody answers", "err", err)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.unmet = err

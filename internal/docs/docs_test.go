@@ -78,7 +78,7 @@ func scriptOf(t *testing.T, page string) string {
 func runScript(t *testing.T, bin, script string) {
 	t.Helper()
 	dir := t.TempDir()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	c := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", script)
 	c.Dir = dir
@@ -120,5 +120,23 @@ func TestExitCodes(t *testing.T) {
 	}
 	if want = strings.TrimPrefix(want, " |"); want == "" || !strings.Contains(string(page), want+" |\n") {
 		t.Errorf("docs/EXIT-CODES.md lacks%s |", want)
+	}
+}
+
+// link is a link to another file of the repository.
+var link = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
+
+// TestLinks: what a page links to is there.
+func TestLinks(t *testing.T) {
+	for _, page := range pages(t) {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(page), m[1])); err != nil {
+				t.Errorf("%s: %v", page, err)
+			}
+		}
 	}
 }

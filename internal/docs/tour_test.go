@@ -131,7 +131,7 @@ func runTour(t *testing.T, commands []string, pictures bool) []string {
 // A terminal for the picture of a push.
 const (
 	pictureColumns = 92
-	pictureLines   = 18
+	pictureLines   = 16
 )
 
 // pictureScript shows a push in a terminal, to a host more than there are and with one of them slow, and takes a picture of it on the
@@ -183,8 +183,21 @@ func takePictures(ctx context.Context, t *testing.T, l *lab.Lab) {
 // What differs from run to run.
 var (
 	ticket  = regexp.MustCompile(`(p2pcp1[a-z2-7]{24})[a-z2-7]+`)
-	varying = regexp.MustCompile(`/p2pcp [0-9a-f]{8}|p2pcp1[a-z2-7]+|node1-[0-9a-f]+|[0-9.]+ ?([KMGT]iB|[mμ]?s|B)\b|:[0-9]{5}\b|pid [0-9]+|[0-9.]+ copies|#[0-9]+|  +|[0-9]+%`)
+	varying = regexp.MustCompile(`/p2pcp [0-9a-f]{8}|p2pcp1[a-z2-7]+|node1-[0-9a-f]+|([0-9]+m)?[0-9.]+ ?([KMGT]iB|[mμ]?s|B)\b|:[0-9]{5}\b|pid [0-9]+|[0-9.]+ copies|#[0-9]+|  +|[0-9]+%`)
 )
 
 // shape is a text without what differs from run to run.
 func shape(s string) string { return varying.ReplaceAllString(s, " ~ ") }
+
+func TestShape(t *testing.T) {
+	const shown = "node[2-9] (8) changed, slowest 11.5s\nseed node1 up 12.3 KiB/s  sent 1.00 copies"
+	for other, same := range map[string]bool{
+		"node[2-9] (8) changed, slowest 1m2s\nseed node1 up 0 B/s   sent 1.31 copies":       true,
+		"node[2-8] (7) changed, slowest 11.5s\nseed node1 up 12.3 KiB/s  sent 1.00 copies":  false,
+		"node[2-9] (8) complete, slowest 11.5s\nseed node1 up 12.3 KiB/s  sent 1.00 copies": false,
+	} {
+		if (shape(other) == shape(shown)) != same {
+			t.Errorf("%q", other)
+		}
+	}
+}

@@ -17,6 +17,7 @@ package cmd
 
 import (
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -93,6 +94,11 @@ func addCommands(root *cobra.Command, a *app) {
 	add := func(group string, also []string, c *cobra.Command) {
 		c.GroupID = group
 		c.SuggestFor = also
+		for _, t := range append(c.Commands(), c) {
+			if strings.Contains(t.Use, "TICKET") {
+				t.ValidArgsFunction = orTicketFile(t.ValidArgsFunction)
+			}
+		}
 		root.AddCommand(c)
 	}
 	add(groupTransfer, []string{"copy", "deploy", "distribute"}, newPushCmd(a))

@@ -1,8 +1,11 @@
 package cmd
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -40,6 +43,45 @@ func offerValues(c *cobra.Command, name string, values ...string) {
 	if err := c.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 		panic("cmd: " + err.Error())
 	}
+}
+
+// completion completes arguments, as cobra asks for it.
+type completion = func(c *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective)
+
+// orTicketFile completes @FILE, and leaves everything else to next, if there is one.
+func orTicketFile(next completion) completion {
+	return func(c *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
+		name, ok := strings.CutPrefix(prefix, "@")
+		switch {
+		case ok && len(args) == 0:
+			return filesAt(name), cobra.ShellCompDirectiveNoSpace
+		case next != nil:
+			return next(c, args, prefix)
+		}
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// filesAt are the files and directories whose names begin so, behind an @ each.
+func filesAt(name string) []string {
+	dir, base := filepath.Split(name)
+	entries, err := os.ReadDir(cmp.Or(dir, "."))
+	if err != nil {
+		return nil // nothing to offer
+	}
+	var found []string
+	for _, e := range entries {
+		hidden := strings.HasPrefix(e.Name(), ".") && base == ""
+		if !strings.HasPrefix(e.Name(), base) || hidden {
+			continue
+		}
+		slash := ""
+		if e.IsDir() {
+			slash = "/"
+		}
+		found = append(found, "@"+dir+e.Name()+slash)
+	}
+	return found
 }
 
 // writeCompletion writes the script of one shell. The scripts ask p2pcp itself, so they hold for every version.

@@ -28,9 +28,11 @@ type attempt struct {
 	host    *hostRun
 	session *session
 	talk    talk
-	program *program // that is being sent
-	sends   int      // how often
-	release func()   // gives the slot back
+	program *program  // that is being sent
+	sends   int       // how often
+	sending time.Time // since when; zero: nothing had to be sent
+	sent    func()    // it isn't any more; nil where sending is zero
+	release func()    // gives the slot back
 
 	end     ending
 	watch   *time.Timer // ends what takes too long
@@ -77,6 +79,9 @@ func (f *Fleet) attempt(ctx context.Context, h *hostRun) ending {
 		}
 		a.take(ctx, a.talk.line(line))
 	}
+	if a.sent != nil {
+		a.sent()
+	}
 	code := a.session.wait()
 	if a.end.err == nil {
 		a.end.code = code
@@ -110,6 +115,9 @@ func (a *attempt) take(ctx context.Context, q ask) {
 			return
 		}
 		f.update(a.host, func(s *Status) { s.State, s.Sent = Sending, true })
+		if a.sending.IsZero() {
+			a.sending, a.sent = time.Now(), f.sends.begin()
+		}
 		bytes := a.program.raw
 		if q.packed {
 			bytes = a.program.packed
@@ -151,6 +159,10 @@ func (a *attempt) order(ctx context.Context) {
 	a.release()
 	a.end.ran = true
 	f.update(a.host, func(s *Status) { s.State = Ready })
+	if a.sent != nil {
+		a.sent()
+		f.sends.yield(ctx, time.Since(a.sending))
+	}
 	f.mu.Lock()
 	changed := a.host.touched
 	f.mu.Unlock()

@@ -16,6 +16,7 @@
 // end in that way too.
 //
 // Each host has one goroutine, that of its attempts, and in an attempt one that copies ssh's stderr. At most Fanout attempts are on
-// their way to "runs"; no host waits for another's login otherwise. Run returns when every host has its verdict, Close when
+// their way to "runs"; no host waits for another's login otherwise, and where the program had to be sent it waits at most two seconds
+// for programs that others are being sent (see sends). Run returns when every host has its verdict, Close when
 // nothing of ours runs any more. The package prints nothing and knows no exit code but those in Status.
 package fleet

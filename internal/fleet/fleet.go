@@ -45,7 +45,8 @@ type Config struct {
 type Fleet struct {
 	cfg    Config
 	marker string
-	slots  chan struct{}      // one for each login under way
+	slots  chan struct{} // one for each login under way
+	sends  sends
 	end    context.CancelFunc // of all sessions; set by Run
 
 	mu    sync.Mutex

@@ -12,7 +12,7 @@ GOFUMPT := mvdan.cc/gofumpt@v0.12.0
 OPS ?= 2400
 SEED ?= 1
 .PHONY: build demo test short e2e kills reliability tour picture push-many soak lint fuzz sim sim-all bench bench-quick bench-page benchmarks gossip-scale \
-	top-scale completions man check install clean
+	top-scale completions man notices snapshot packages-test check install clean
 
 build: ## the static binary, bin/p2pcp
 	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/p2pcp .
@@ -100,6 +100,17 @@ completions: build ## write completions/ anew
 
 man: ## a man page a command, into manpages/
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) P2PCP_MAN=$(CURDIR)/manpages go test -count=1 -run TestManPages ./cmd
+
+notices: ## packaging/THIRD_PARTY and packaging/copyright anew, from the licences of the modules that the program is linked with
+	go run ./internal/release third-party >packaging/THIRD_PARTY.new && mv packaging/THIRD_PARTY.new packaging/THIRD_PARTY
+	go run ./internal/release copyright >packaging/copyright.new && mv packaging/copyright.new packaging/copyright
+
+GORELEASER := github.com/goreleaser/goreleaser/v2@v2.14.0
+snapshot: ## all binaries, archives and packages into dist/, unsigned
+	go run $(GORELEASER) release --snapshot --clean --skip=sign
+
+packages-test: ## build twice and compare; install, use and remove the packages and the image in roots of their own (root, Linux, some minutes)
+	./scripts/packages-test.sh
 
 check: lint test ## what a change must pass
 

@@ -30,6 +30,7 @@ const arrows = `
 	internal/hostile -> swarm/wire internal/port blocks
 	internal/bench -> internal/lab internal/bench/plot
 	internal/reliability ->
+	internal/release ->
 	internal/bench/plot ->
 	completions   ->
 `
@@ -45,7 +46,7 @@ const owners = `
 	github.com/muesli                    <- cmd
 	golang.org/x/term                    <- cmd
 	net/http                             <-
-	os/exec                              <- internal/lab internal/bench internal/fleet cmd
+	os/exec                              <- internal/lab internal/bench internal/fleet internal/release cmd
 `
 
 const module = "p2pcp"

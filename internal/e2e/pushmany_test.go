@@ -28,21 +28,33 @@ func TestE2EPushMany(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("%d hosts made in %.1f s", n+1, time.Since(begun).Seconds())
-	proc := p.push(p.receivers(), "--login-timeout", "15s")
-	descriptors, clients := 0, 0
+	proc := p.push(p.receivers())
+	descriptors, sockets, clients := 0, 0, 0
 	for ended := false; !ended; {
 		select {
 		case <-proc.Done():
 			ended = true
 		case <-time.After(time.Second):
 			fds, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", proc.Pid())) // it may have ended
-			descriptors = max(descriptors, len(fds))
+			if len(fds) > descriptors {
+				descriptors, sockets = len(fds), 0
+				for _, fd := range fds {
+					if to, _ := os.Readlink(fmt.Sprintf("/proc/%d/fd/%s", proc.Pid(), fd.Name())); strings.HasPrefix(to, "socket:") {
+						sockets++
+					}
+				}
+			}
 			clients = max(clients, len(p.strays(0))-1)
 		}
 	}
-	_, all := p.told(proc)
-	t.Logf("%d of %d hosts in %.1f s; the push and each ssh had %d MiB at most, the push %d descriptors, %d ssh at once; CPU of all %.1f s; egress %.2f copies",
-		all.Changed, n, proc.Ended().Sub(proc.Started).Seconds(), proc.Peak()>>20, descriptors, clients, proc.CPU(), all.Egress)
+	hosts, all := p.told(proc)
+	for name, h := range hosts {
+		if h.State != "changed" {
+			t.Logf("%s: %s after %.1f s and %d logins: %s", name, h.State, h.Seconds, h.Logins, h.Message)
+		}
+	}
+	t.Logf("%d of %d hosts in %.1f s; the push and each ssh had %d MiB at most, the push %d descriptors (%d sockets), %d ssh at once; CPU of all %.1f s; egress %.2f copies",
+		all.Changed, n, proc.Ended().Sub(proc.Started).Seconds(), proc.Peak()>>20, descriptors, sockets, clients, proc.CPU(), all.Egress)
 	if all.Changed != n-1 || all.Code != 6 || proc.Code() != 6 {
 		t.Errorf("exit %d, %+v\n%s", proc.Code(), all, proc.Err)
 	}

@@ -141,7 +141,7 @@ func (a *attempt) take(ctx context.Context, q ask) {
 
 // answered notes that a shell is there.
 func (a *attempt) answered() {
-	if !a.hello.Swap(true) {
+	if !a.expired.Load() && !a.hello.Swap(true) { // one that comes too late doesn't count
 		a.watch.Reset(sendTime)
 	}
 }
@@ -247,7 +247,11 @@ func (f *Fleet) judge(ctx context.Context, h *hostRun, e ending) (v verdict, aga
 	case !e.hello:
 		// Where many log in by way of one host, its sshd drops some (MaxStartups).
 		busy := died && (strings.Contains(e.last, "closed by") || strings.Contains(e.last, "reset by"))
-		return verdict{Unreachable, codeNobody, last("ssh ended with exit %d", e.code)}, busy && h.Tries < maxTries
+		text := last("ssh ended with exit %d", e.code)
+		if strings.HasPrefix(text, "Host key verification failed") {
+			text += " Log in once with ssh to see its key" // we can't be asked
+		}
+		return verdict{Unreachable, codeNobody, text}, busy && h.Tries < maxTries
 	case e.exit.Type != "":
 		text := e.exit.Message
 		if e.exit.Hint != "" {

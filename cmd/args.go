@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,6 +24,15 @@ func wantArgs(least, most int, what string) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// checkLater is the error for a file that is to be written at the end, hours later perhaps, in a directory that isn't there.
+func checkLater(flag, file string) error {
+	dir := filepath.Dir(file)
+	if st, err := os.Stat(dir); err != nil || !st.IsDir() {
+		return exitf(exitLocal, "name another place with "+flag, "there is no directory %s", quoteName(dir))
+	}
+	return nil
 }
 
 // shellWord is s as one word of a shell's command line.

@@ -31,7 +31,8 @@ func Main(args []string, stdin, stdout, stderr *os.File) int {
 	root := newRoot(a)
 	// An empty slice, unlike nil, doesn't make cobra read os.Args.
 	root.SetArgs(append([]string{}, args...))
-	return a.end(root.ExecuteContext(a.ctx))
+	c, err := root.ExecuteContextC(a.ctx)
+	return a.end(withHelp(c, err))
 }
 
 // Groups of commands in the help.

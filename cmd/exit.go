@@ -140,6 +140,19 @@ func classify(err error) *exitError {
 	return &exitError{code: exitFailure, err: err}
 }
 
+// withHelp says of wrong usage, where no better hint is known, where the right one is.
+func withHelp(c *cobra.Command, err error) error {
+	if err == nil {
+		return nil
+	}
+	e := classify(err)
+	if e.code != exitUsage || e.hint != "" || e.silent {
+		return err
+	}
+	e.hint = "'" + c.CommandPath() + " --help' tells more"
+	return e
+}
+
 // exitMessage is the JSON form of an error.
 type exitMessage struct {
 	Type    string `json:"message_type"` // exit_error

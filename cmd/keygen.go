@@ -27,10 +27,11 @@ func newKeygenCmd(a *app) *cobra.Command {
 			if errors.Is(err, fs.ErrExist) {
 				return exitf(exitExists, "remove it first if nobody needs it any more", "%s exists", quoteName(out))
 			}
-			if err == nil {
-				a.note("wrote a new key to %s", quoteName(out))
+			if err != nil {
+				return exitf(exitLocal, elsewhere, "%w", err)
 			}
-			return err
+			a.note("wrote a new key to %s", quoteName(out))
+			return nil
 		},
 	}
 	c.Flags().StringVarP(&out, "out", "o", "", "write the key to this `FILE`")

@@ -161,6 +161,9 @@ func (f *pushFlags) checkValues(c *cobra.Command, paths []string) error {
 			return usagef("", "--limit %s: %w", quoteArg(f.limit), err)
 		}
 	}
+	if err := checkLater("--retry-file", f.retryFile); err != nil {
+		return err
+	}
 	return f.seed.check(c, paths)
 }
 
@@ -205,7 +208,7 @@ func readHostsFile(a *app, name string) ([]fleet.Host, error) {
 	if name != "-" {
 		file, err := os.Open(name)
 		if err != nil {
-			return nil, exitf(exitLocal, "", "read hosts: %w", err)
+			return nil, exitf(exitLocal, "--hosts-file FILE has a host a line; - is stdin", "read hosts: %w", err)
 		}
 		defer file.Close()
 		in = file

@@ -62,7 +62,7 @@ func (f *seedFlags) register(c *cobra.Command) {
 	markFile(c, "key-file")
 }
 
-// check completes and validates flags and arguments; it touches no file and no network. Errors are usage errors.
+// check completes and validates flags and arguments; it changes no file and touches no network.
 func (f *seedFlags) check(c *cobra.Command, args []string) error {
 	if err := wantArgs(1, -1, "a PATH")(c, args); err != nil {
 		return err
@@ -102,6 +102,9 @@ func (f *seedFlags) check(c *cobra.Command, args []string) error {
 	}
 	if n := f.blockSize; n != 0 && (n < blocks.MinBlockSize || n > blocks.MaxBlockSize || bits.OnesCount32(n) != 1) {
 		return usagef("", "--block-size is a power of two from %d to %d", blocks.MinBlockSize, blocks.MaxBlockSize)
+	}
+	if err := checkLater("--report", f.report); err != nil {
+		return err
 	}
 	return checkAddresses(f.listen, f.advertise, nil)
 }

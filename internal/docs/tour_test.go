@@ -75,10 +75,11 @@ func TestE2ETour(t *testing.T) {
 		}
 		return
 	}
-	for i, want := range strings.Split(shape(string(text)), "\n") {
-		got := strings.Split(shape(b.String()), "\n")
-		if i >= len(got) || got[i] != want {
-			t.Fatalf("the README's tour isn't what is printed; make tour writes it anew. First at %q, now:\n%s", want, b.String())
+	shown, now := strings.Split(string(text), "\n"), strings.Split(b.String(), "\n")
+	for i, line := range shown {
+		if i >= len(now) || shape(now[i]) != shape(line) {
+			t.Fatalf("the README's tour isn't what is printed; make tour writes it anew. Shown from line %d on:\n%s\nprinted:\n%s", i+1,
+				strings.Join(shown[i:min(i+5, len(shown))], "\n"), strings.Join(now[min(i, len(now)):min(i+5, len(now))], "\n"))
 		}
 	}
 }

@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.."
 goreleaser=${1:-go run github.com/goreleaser/goreleaser/v2@v2.14.0}
 steps=${STEPS:-check build lintian use}
 source=$PWD
+commit=$(git rev-parse HEAD)
 work=$(mktemp -d "${TMPDIR:-/tmp}/p2pcp-packages.XXXXXX")
 clean() {
 	! mountpoint -q "$work/roots" || umount "$work/roots"
@@ -28,6 +29,7 @@ if [[ $steps == *build* ]]; then
 		step "snapshot in a fresh clone: $clone"
 		mkdir -p "$work/$clone"
 		git clone -q --no-hardlinks "$source" "$work/$clone/p2pcp"
+		git -C "$work/$clone/p2pcp" checkout -q --detach "$commit"
 		(cd "$work/$clone/p2pcp" && $goreleaser release --snapshot --clean --skip=sign >"$work/log" 2>&1) || { tail -n 40 "$work/log"; exit 1; }
 		# artifacts.json, config.yaml and metadata.json are goreleaser's notes, and hold the directory.
 		(cd "$work/$clone/p2pcp/dist" && find . -type f ! -name '*.json' ! -name config.yaml -o -name '*.cdx.json' | sort | xargs sha256sum) >"$work/${clone%%/*}.sums"
@@ -37,6 +39,9 @@ if [[ $steps == *build* ]]; then
 	cat "$work/one.sums"
 	echo "$(wc -l <"$work/one.sums") files, all identical"
 	(cd "$work/one/p2pcp/dist" && sha256sum --quiet -c checksums.txt)
+	step "and with an empty build cache, this machine's"
+	(cd "$work/two/in/another/p2pcp" && GOCACHE=$work/cache $goreleaser build --snapshot --clean --single-target --skip=before -o "$work/again" >"$work/log" 2>&1) || { tail -n 40 "$work/log"; exit 1; }
+	cmp "$work/again" "$work/one/p2pcp/dist/p2pcp_linux_$(go env GOARCH)"*/p2pcp && echo "identical"
 	rm -rf dist
 	mv "$work/one/p2pcp/dist" dist
 	rm -rf "$work/one" "$work/two"

@@ -103,6 +103,8 @@ use_image() {
 	cp LICENSE "$context/"
 	cp packaging/THIRD_PARTY "$context/packaging/"
 	# Locks and state, which --root doesn't move.
+	mkdir -p /var/lib/containers
+	mount -t tmpfs containers /var/lib/containers
 	mount -t tmpfs run /run
 	mount -t tmpfs shm /dev/shm
 	export CONTAINERS_CONF=/dev/null
@@ -111,7 +113,8 @@ use_image() {
 	"${run[@]}" localhost/p2pcp version
 	head -c 3000000 /dev/urandom >"$roots/from/big"
 	chown 65532:65532 "$roots/in"
-	export HOME=$roots/home XDG_RUNTIME_DIR=
+	mkdir "$roots/tmp"
+	export HOME=$roots/home TMPDIR=$roots/tmp XDG_RUNTIME_DIR=
 	ticket=$(cd "$roots" && "$dist"/p2pcp_linux_"$arch"*/p2pcp seed -q -d --listen 127.0.0.1 from/big)
 	"${run[@]}" -v "$roots/in:/in" localhost/p2pcp get -q --linger 0 "$ticket" -o /in/
 	cmp "$roots/from/big" "$roots/in/big"

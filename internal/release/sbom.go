@@ -81,7 +81,6 @@ func library(path, version, license string) component {
 	return component{Type: "library", Ref: purl, Name: path, Version: version, Purl: purl, Licenses: spdx(license)}
 }
 
-
 // spdx lists licences that are joined by " AND ".
 func spdx(licenses string) []licensed {
 	var list []licensed

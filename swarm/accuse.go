@@ -24,6 +24,7 @@ func (c *Core) denied(p *peer) {
 	}
 	if r.denied++; r.denied == deniedMost {
 		c.accuse(p, "announces what it doesn't hold")
+		c.setGiving(p, p.overdue, true)
 	}
 }
 

@@ -39,8 +39,9 @@ type attacked struct {
 	caught bool // the culprit is named, and banned if that is due
 }
 
-// underAttack runs a seed and receivers, in virtual time, while a Foe does what a says; nil: there is none.
-func underAttack(t *testing.T, a *hostile.Attack) (res attacked) {
+// underAttack runs a seed, in the first of the zones, and receivers in all of them, in virtual time, while a Foe, in the last, does what a
+// says; nil: there is none.
+func underAttack(t *testing.T, a *hostile.Attack, zones ...uint32) (res attacked) {
 	t.Helper()
 	g, n := newGoods(t, 350), newMemNet()
 	limited := func(c *Config) {
@@ -54,14 +55,21 @@ func underAttack(t *testing.T, a *hostile.Attack) (res attacked) {
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	seed := newNode(t, n, g, 0, func(c *Config) { asSeed(c); limited(c) }).start()
+	seed := newNode(t, n, g, 0, func(c *Config) { asSeed(c); limited(c); c.Core.Zone = zones[0] }).start()
 	foe := &hostile.Foe{Net: memHost{n, addrOfHost(foeHost)}, Block: func(i blocks.Index) ([]byte, []blocks.CV) {
 		proof, _ := g.Proof(nil, i, 0, uint32(len(g.bytes[i])), nil, nil)
 		return g.bytes[i], proof
 	}}
 	var gone sync.WaitGroup
 	if a != nil {
-		gone.Go(func() { foe.Run(ctx, seed.addr, *a) })
+		b := *a
+		b.Hello = func(c *hostile.Conn, h *wire.Hello) {
+			if a.Hello != nil {
+				a.Hello(c, h)
+			}
+			h.Zone = zones[len(zones)-1]
+		}
+		gone.Go(func() { foe.Run(ctx, seed.addr, b) })
 	}
 	time.Sleep(100 * time.Millisecond)
 	begin := time.Now()
@@ -71,6 +79,7 @@ func underAttack(t *testing.T, a *hostile.Attack) (res attacked) {
 		all = append(all, newNode(t, n, g, k, func(c *Config) {
 			knows(0)(c)
 			limited(c)
+			c.Core.Zone = zones[k%len(zones)]
 			c.Core.Linger.Idle = time.Hour
 			c.Place = func(context.Context) error { placed <- struct{}{}; return nil }
 		}).start())
@@ -150,7 +159,7 @@ func (p *node) honestAreWelcome() {
 // it, what they have is right, and where it can be told from bad luck the culprit is named, and only the culprit.
 func TestHostileMember(t *testing.T) {
 	var calm attacked
-	synctest.Test(t, func(t *testing.T) { calm = underAttack(t, nil) })
+	synctest.Test(t, func(t *testing.T) { calm = underAttack(t, nil, 0) })
 	t.Logf("undisturbed: %.2f s", calm.took.Seconds())
 	if len(calm.blame) != 0 {
 		t.Errorf("blamed without a culprit: %+v", calm.blame)
@@ -158,7 +167,7 @@ func TestHostileMember(t *testing.T) {
 	for _, a := range hostile.Attacks() {
 		t.Run(a.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				got := underAttack(t, &a)
+				got := underAttack(t, &a, 0)
 				t.Logf("%.2f s, x %.2f; blamed: %+v", got.took.Seconds(), got.took.Seconds()/calm.took.Seconds(), got.blame)
 				if bound := calm.took + max(calm.took*15/100, 2*time.Second); got.took > bound && !raced {
 					t.Errorf("took %v, more than %v", got.took, bound)
@@ -168,6 +177,34 @@ func TestHostileMember(t *testing.T) {
 				}
 				t.Logf(`RELIABILITY {"kind":"attack","name":"virtual time: %s","undisturbed_s":%.1f,"disturbed_s":%.1f,"result":%q,"test":"TestHostileMember"}`,
 					a.Name, calm.took.Seconds(), got.took.Seconds(), outcome(a))
+			})
+		})
+	}
+}
+
+// TestHostileMemberInZones: what crosses zones goes by turns, and nobody asks abroad for what somebody at home says to have. A liar at
+// home keeps nothing from its zone for longer than without zones.
+func TestHostileMemberInZones(t *testing.T) {
+	if raced {
+		t.Skip("too few receivers under the race detector")
+	}
+	zones := []uint32{7, 8}
+	var calm attacked
+	synctest.Test(t, func(t *testing.T) { calm = underAttack(t, nil, zones...) })
+	for _, name := range []string{
+		"wrong blocks", "another index's block", "lying bitfield", "busy for ever", "lingering with nothing", "never answering", "a byte a second",
+		"claimed seed", "others are gone",
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := hostile.Named(name)
+				got := underAttack(t, &a, zones...)
+				t.Logf("%.2f s, undisturbed %.2f", got.took.Seconds(), calm.took.Seconds())
+				if bound := calm.took + max(calm.took*15/100, 2*time.Second); got.took > bound {
+					t.Errorf("took %v, more than %v", got.took, bound)
+				}
+				t.Logf(`RELIABILITY {"kind":"attack","name":"virtual time, two zones: %s","undisturbed_s":%.1f,"disturbed_s":%.1f,"result":"every copy right","test":"TestHostileMemberInZones"}`,
+					name, calm.took.Seconds(), got.took.Seconds())
 			})
 		})
 	}

@@ -27,6 +27,10 @@ type peer struct {
 	moved     time.Duration // when it last gave us something, or began to owe us something
 	recent    uint64        // bytes since the last Tick
 	overdue   bool          // owes us something and is silent: gets nothing new, and its Requests may go elsewhere
+	barren    bool          // it gave nothing for long, or was overdue, and has given nothing since
+	gave      time.Duration // when it last gave a Block
+	said      time.Duration // when it last announced one
+	refusals  int           // since then
 	penalty   time.Duration // how long it stays out after having been overdue
 	busyUntil time.Duration // it refused; an Offer ends it
 	granting  time.Duration // a seed: when it last sent us something unasked
@@ -236,6 +240,7 @@ func (c *Core) peerHave(p *peer, spans []blocks.Span) {
 			if !p.have.Set(i) {
 				continue
 			}
+			p.said = c.now
 			if c.pick.has(i) {
 				p.interest++
 			}

@@ -73,6 +73,9 @@ func (c *Core) fill(p *peer) {
 
 // room tells whether another Request may go to p now.
 func (c *Core) room(p *peer) bool {
+	if p.barren && len(p.reqs) > 0 {
+		return false
+	}
 	all, long := 0, 0
 	ahead := c.ahead(p)
 	for k := range p.reqs {
@@ -102,8 +105,12 @@ func (c *Core) expect(p *peer, i blocks.Index, granted bool) {
 	if idle {
 		p.moved = c.now
 	}
-	p.reqs = append(p.reqs, request{index: i, asked: c.now, length: c.cfg.BlockSize, granted: granted, idle: idle})
+	late := p.barren // others may be asked for it at once
+	p.reqs = append(p.reqs, request{index: i, asked: c.now, length: c.cfg.BlockSize, granted: granted, idle: idle, late: late})
 	c.flight[i]++
+	if late {
+		c.late[i]++
+	}
 	c.choose(i)
 }
 
@@ -154,6 +161,9 @@ func (c *Core) granted(p *peer, i blocks.Index) {
 
 func (c *Core) wasRefused(p *peer, ev Event) {
 	k := p.find(ev.Index)
+	if ev.Reason != Elsewhere && ev.Reason != Withdrawn {
+		c.gaveNothing(p)
+	}
 	switch {
 	case ev.Reason == Busy:
 		p.busyUntil = c.now + busyTime
@@ -262,6 +272,7 @@ func (c *Core) delivered(p *peer, i blocks.Index, bytes uint32) {
 		p.granting = c.now
 	}
 	p.penalty = 0
+	c.gaveOne(p)
 }
 
 // cancelOthers takes back what other peers still owe us of a Block that we hold.

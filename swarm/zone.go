@@ -107,31 +107,6 @@ func (c *Core) chooseAll() {
 	}
 }
 
-// countsHome tells whether what p holds is at home. To a seed other seeds are nothing: it spreads first copies. Who is overdue may
-// never give what it has.
-func (c *Core) countsHome(p *peer) bool {
-	return !c.crosses(p) && !p.overdue && !(c.cfg.Seed && p.seed)
-}
-
-// setOverdue marks p overdue, or not any more.
-func (c *Core) setOverdue(p *peer, overdue bool) {
-	z := c.zones
-	was := c.countsHome(p)
-	p.overdue, c.sated = overdue, false
-	if z == nil || was == c.countsHome(p) {
-		return
-	}
-	d := uint16(1)
-	if was {
-		d = ^uint16(0) // -1
-	}
-	for i, ok := p.have.Next(0); ok; i, ok = p.have.Next(i + 1) {
-		z.home[i] += d
-		c.pick.setRank(i, c.rarity(i))
-		c.placeOf(i)
-	}
-}
-
 // zoneHolds adds (d 1) or takes away (d -1) a holder of i.
 func (c *Core) zoneHolds(p *peer, i blocks.Index, d uint16) {
 	z := c.zones
@@ -199,7 +174,8 @@ func (c *Core) takeTurn(i blocks.Index) {
 	z := c.zones
 	age := c.now - z.since[i]
 	_, begin := z.turnTime()
-	own := z.abroad.Has(i) && age >= 0 && int(z.before[i]) == int(z.turn[i])%(z.mates+1) &&
+	ranks := z.turn[i] > 0 || z.before[i] == 0 // those that rank first may be many, and none of them there
+	own := z.abroad.Has(i) && age >= 0 && ranks &&
 		(z.mates == 0 || c.recv[i] == 0 || age < begin)
 	if own && z.ours.Set(i) || !own && z.ours.Clear(i) {
 		c.choose(i)
@@ -219,6 +195,7 @@ func (c *Core) takeTurns() {
 		return
 	}
 	z.looked = c.now
+	c.rankMates()
 	whole, _ := z.turnTime()
 	for i, ok := z.abroad.Next(0); ok; i, ok = z.abroad.Next(i + 1) {
 		switch {
@@ -249,41 +226,6 @@ func (c *Core) zoneOf(m *member, ev Event) {
 	}
 	c.leave(m) // its rings are others now
 	m.zone = ev.Zone
-}
-
-// mateUp takes that a member was named.
-func (c *Core) mateUp(m *member, ev Event, fresh bool) {
-	c.rankMate(m, m.ranked || fresh || ev.Kind == PeerUp)
-}
-
-// mateDown takes that a session with m ended: where everybody has one with everybody m is leaving or dead.
-func (c *Core) mateDown(m *member) {
-	if m.sessions == 0 && !c.crowded() {
-		c.rankMate(m, false)
-	}
-}
-
-// rankMate takes a member into the ranks of our zone, or out of them.
-func (c *Core) rankMate(m *member, in bool) {
-	z := c.zones
-	in = in && !m.gone && !m.seed && m.zone == c.cfg.Zone
-	if z == nil || c.cfg.Seed || in == m.ranked {
-		return
-	}
-	m.ranked = in
-	d := 1
-	if !in {
-		d = -1
-	}
-	z.mates += d
-	for i := range c.n {
-		if blockRank(m.place, i) > blockRank(c.mesh.self, i) {
-			z.before[i] += uint16(d)
-		}
-	}
-	for i, ok := z.abroad.Next(0); ok; i, ok = z.abroad.Next(i + 1) {
-		c.takeTurn(i)
-	}
 }
 
 // blockRank mixes a member's number with a Block's.

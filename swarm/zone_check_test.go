@@ -25,7 +25,7 @@ func checkZones(c *Core) error {
 	}
 	for _, m := range c.members {
 		mate := m.zone == c.cfg.Zone && !m.seed && !m.gone
-		if (m.ranked && !mate || mate && !m.ranked && m.sessions > 0) && !c.cfg.Seed {
+		if m.ranked && !mate && !c.cfg.Seed { // one that does nothing isn't waited for
 			return fmt.Errorf("member %s: ranked %v", m.name, m.ranked)
 		}
 		if m.ranked {
@@ -51,7 +51,7 @@ func checkZonesOf(c *Core, i blocks.Index) error {
 		case !p.have.Has(i):
 		case p.zone != c.cfg.Zone:
 			abroad = true
-		case !p.overdue && (!c.cfg.Seed || !p.seed):
+		case !p.overdue && !p.barren && (!c.cfg.Seed || !p.seed):
 			home++
 		}
 	}

@@ -91,7 +91,11 @@ func notOurs(t *testing.T, n uint32) (*rig, []blocks.Index) {
 
 func TestZoneTurnGoesOn(t *testing.T) {
 	r, theirs := notOurs(t, 40)
-	r.wait(turnMin - tickTime)
+	ours := slices.DeleteFunc([]blocks.Index{1, 2, 3, 4, 5, 6, 7, 8, 9}, func(i blocks.Index) bool { return slices.Contains(theirs, i) })
+	for _, i := range ours[:3] { // it does something else meanwhile
+		r.do(Event{Kind: PeerHave, Peer: 1, Spans: []blocks.Span{{First: uint32(i), Count: 1}}})
+		r.wait(turnMin/3 - tickTime)
+	}
 	if got := r.asks(2); len(got) != 0 {
 		t.Fatalf("%v asked for in the mate's turn", got)
 	}
@@ -99,6 +103,15 @@ func TestZoneTurnGoesOn(t *testing.T) {
 		r.wait(tickTime)
 		r.fetchAll(2)
 	}
+	if got := r.fetchAll(2); !slices.Equal(got, theirs) {
+		t.Errorf("asked for %v, want %v", got, theirs)
+	}
+}
+
+// Who announces nothing while we get Blocks isn't waited for.
+func TestZoneIdleMate(t *testing.T) {
+	r, theirs := notOurs(t, 40)
+	r.wait(idleMate + turnLook + tickTime)
 	if got := r.fetchAll(2); !slices.Equal(got, theirs) {
 		t.Errorf("asked for %v, want %v", got, theirs)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"p2pcp/blocks"
 	"p2pcp/internal/lab"
 )
 
@@ -66,7 +67,7 @@ func (t *trial) frugal(host int, lacked uint64) {
 	}
 }
 
-// TestE2EFaultReceiver: one receiver is stopped and the link of another is down, both for 20 s.
+// TestE2EFaultReceiver: one receiver is stopped and the link of another is down, both for 20 s, and a third is killed.
 func TestE2EFaultReceiver(t *testing.T) {
 	f := newFaulty(t, 9)
 	u := f.try(f.path, f.sum, f.receivers())
@@ -74,7 +75,9 @@ func TestE2EFaultReceiver(t *testing.T) {
 	hit := time.Now()
 	u.gets[1].Signal(syscall.SIGSTOP)
 	u.must(u.host(2).LinkDown())
-	took := u.slowest(time.Minute, 3, 4, 5, 6, 7, 8)
+	u.kill(3)
+	lacked := u.lacked(3)
+	took := u.slowest(time.Minute, 4, 5, 6, 7, 8)
 	time.Sleep(faultTime - time.Since(hit))
 	u.gets[1].Signal(syscall.SIGCONT)
 	u.must(u.host(2).LinkUp())
@@ -85,6 +88,12 @@ func TestE2EFaultReceiver(t *testing.T) {
 			t.Errorf("%s: it had everything after %s, limit %s", name, own, limit)
 		}
 	}
+	again := time.Since(u.begun)
+	u.fetch(3)
+	rest := u.slowest(2*time.Minute, 3) - again
+	u.frugal(3, lacked)
+	inTime(t, "a receiver is killed", f.plain, took, 0, "the others; begun anew it had the rest after %.1f s, and fetched the %.2f copies that it lacked",
+		rest.Seconds(), copies(u.result(u.gets[3]).Fetched, faultSize))
 	u.over()
 }
 
@@ -144,31 +153,64 @@ func TestE2EFaultSeedStopped(t *testing.T) {
 	u.over()
 }
 
+// TestE2EFaultHalf: half of the receivers are killed, stopped, or cut off one by one, at once.
 func TestE2EFaultHalf(t *testing.T) {
 	f := newFaulty(t, 9)
-	killed, left := []int{1, 2, 3, 4}, []int{5, 6, 7, 8}
-	f.fault(t, "half the swarm is killed at once", func(t *testing.T, u *trial) {
+	hit, left := []int{1, 2, 3, 4}, []int{5, 6, 7, 8}
+	f.fault(t, "killed", func(t *testing.T, u *trial) {
 		u.untilReceived(1, faultSize/2)
 		lacked := map[int]uint64{}
-		for _, h := range killed {
+		for _, h := range hit {
 			u.gets[h].Signal(syscall.SIGKILL)
 		}
-		for _, h := range killed {
+		for _, h := range hit {
 			<-u.gets[h].Done()
 			lacked[h] = u.lacked(h)
 		}
 		took := u.slowest(time.Minute, left...)
 		again := time.Now()
-		for _, h := range killed {
+		for _, h := range hit {
 			u.fetch(h)
 		}
-		rest := u.slowest(2*time.Minute, killed...) - again.Sub(u.begun)
-		for _, h := range killed {
+		rest := u.slowest(2*time.Minute, hit...) - again.Sub(u.begun)
+		for _, h := range hit {
 			u.frugal(h, lacked[h])
 		}
 		inTime(t, "half the receivers are killed at once", f.plain, took, 0, "the others; the killed ones, begun anew, had the rest after %.1f s", rest.Seconds())
 		u.over()
 	})
+	for _, c := range []struct {
+		name       string
+		away, back func(u *trial, h int)
+	}{
+		{
+			"half the receivers are stopped (SIGSTOP) for 20 s",
+			func(u *trial, h int) { u.gets[h].Signal(syscall.SIGSTOP) }, func(u *trial, h int) { u.gets[h].Signal(syscall.SIGCONT) },
+		},
+		{
+			"the links of half the receivers are down for 20 s",
+			func(u *trial, h int) { u.must(u.host(h).LinkDown()) }, func(u *trial, h int) { u.must(u.host(h).LinkUp()) },
+		},
+	} {
+		f.fault(t, c.name, func(t *testing.T, u *trial) {
+			u.untilReceived(1, faultSize/2)
+			begin := time.Now()
+			for _, h := range hit {
+				c.away(u, h)
+			}
+			took := u.slowest(time.Minute, left...)
+			time.Sleep(faultTime - time.Since(begin))
+			for _, h := range hit {
+				c.back(u, h)
+			}
+			own := u.slowest(2*time.Minute, hit...)
+			inTime(t, c.name, f.plain, took, 0, "the others; those had everything after %.1f s", own.Seconds())
+			if limit := f.plain + faultTime + 5*allowance(f.plain); own > limit {
+				t.Errorf("those had everything after %s, limit %s", own, limit)
+			}
+			u.over()
+		})
+	}
 }
 
 func TestE2EFaultRolling(t *testing.T) {
@@ -204,6 +246,7 @@ func TestE2EFaultPartition(t *testing.T) {
 		}
 		u.must(u.lab.Cut(cut...))
 		time.Sleep(faultTime)
+		u.goOn(far)
 		u.must(u.lab.Heal(cut...))
 		healed := time.Since(u.begun)
 		took := u.slowest(time.Minute, near...)
@@ -219,6 +262,30 @@ func TestE2EFaultPartition(t *testing.T) {
 		}
 		u.over()
 	})
+}
+
+// goOn checks that hosts which are cut off from the others have shared out all that any of them had.
+func (t *trial) goOn(hosts []int) {
+	t.Helper()
+	var all *blocks.Bitfield
+	held := map[int]*blocks.Bitfield{}
+	for _, h := range hosts {
+		_, held[h] = t.journal(h, "model.bin")
+		if held[h] == nil {
+			t.Fatalf("host %d has no journal", h)
+		}
+		if all == nil {
+			all = blocks.NewBitfield(held[h].Len())
+		}
+		for _, s := range held[h].Spans() {
+			all.SetSpan(s)
+		}
+	}
+	for _, h := range hosts {
+		if held[h].Count() != all.Count() {
+			t.Errorf("host %d has %d blocks of the %d that its half has", h, held[h].Count(), all.Count())
+		}
+	}
 }
 
 // must ends the test where the lab can't do what is asked of it.

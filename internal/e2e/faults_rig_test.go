@@ -89,6 +89,7 @@ func (t *trial) over() {
 		t.sameEverywhere(t.path, t.sum, h)
 	}
 	t.quit()
+	mustTrust(t.T, t.seed.Err.String())
 }
 
 // quit ends all processes and removes the copies, whole or partial.

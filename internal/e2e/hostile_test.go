@@ -7,8 +7,10 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -55,6 +57,13 @@ const strangers = 1000
 func beStranger(t *testing.T, addr string) {
 	var all sync.WaitGroup
 	defer all.Wait()
+	var dialed, sent atomic.Int64
+	all.Go(func() {
+		for t.Context().Err() == nil {
+			<-time.After(time.Second)
+			fmt.Println("DONE", dialed.Load(), sent.Load())
+		}
+	})
 	garbage := make([]byte, 4<<10)
 	copy(garbage, "p2pc\x01\x01")
 	for k := range strangers {
@@ -64,6 +73,7 @@ func beStranger(t *testing.T, addr string) {
 				if err != nil {
 					continue
 				}
+				dialed.Add(1)
 				_, _ = conn.Write(garbage[:k%100])
 				n, err := conn.Read(make([]byte, 64)) // waits until it is closed
 				if n > 0 {
@@ -84,6 +94,7 @@ func beStranger(t *testing.T, addr string) {
 		defer conn.Close()
 		for n := 0; t.Context().Err() == nil; n++ {
 			garbage[0] = [...]byte{0xf4, 'p', 0}[n%3]
+			sent.Add(1)
 			if _, err := conn.Write(garbage[:n%1400]); err != nil || n%50 == 0 {
 				<-time.After(5 * time.Millisecond) // some 10,000 a second
 			}
@@ -104,7 +115,8 @@ func (r *rig) foe(what, whom string) *lab.Proc {
 	if err != nil {
 		r.Fatal(err)
 	}
-	return r.start(r.n-1, "env", foeEnv+"="+what+"|"+whom, self, "-test.run", "^TestFoeProcess$", "-test.timeout", "5m")
+	// In the idle class: on a host of its own it wouldn't take others' CPU, only make them work.
+	return r.start(r.n-1, "chrt", "-i", "0", "env", foeEnv+"="+what+"|"+whom, self, "-test.run", "^TestFoeProcess$", "-test.timeout", "5m")
 }
 
 // run seeds, attacks, gets, and tells how long the last receiver took, what all of them said, the status and the seed's peak.
@@ -142,6 +154,9 @@ func (a assault) run(t *testing.T, what string) (took time.Duration, said, statu
 	}
 	r.end(seeding)
 	said += seeding.Err.String()
+	if what == stranger {
+		t.Logf("connections and datagrams of the stranger by the end: %s", foe.Out.String()[max(0, strings.LastIndex(foe.Out.String(), "DONE")):])
+	}
 	if foe != nil && strings.Contains(foe.Out.String(), "LEAK") {
 		t.Errorf("a stranger was answered: %s", foe.Out)
 	}
@@ -167,16 +182,11 @@ func TestE2EHostile(t *testing.T) {
 		{"60 hoarding identities", ""},
 		{"members that aren't there", ""},
 		{"claimed seed", ""},
-		{stranger, ""},
 	} {
 		t.Run(c.attack, func(t *testing.T) {
 			took, said, status, peak := a.run(t, c.attack)
 			t.Logf("%.2f s, x %.3f of the quicker calm one, the seed's peak %d MiB", took.Seconds(), took.Seconds()/min(first, second).Seconds(), peak/mib)
-			bound := calm + max(calm*15/100, 2*time.Second)
-			if c.attack == stranger {
-				bound = calm + calm*15/100
-			}
-			if took > bound {
+			if bound := calm + max(calm*15/100, 2*time.Second); took > bound {
 				t.Errorf("took %v, more than %v", took, bound)
 			}
 			if peak > memory+64*mib {
@@ -199,4 +209,31 @@ func TestE2EHostile(t *testing.T) {
 				c.attack, calm.Seconds(), took.Seconds(), result, peak/mib, memory/mib)
 		})
 	}
+}
+
+// TestE2EHostileStranger: one without the key, with a thousand connections at a time and floods of garbage, slows a transfer by less than
+// 5 %: the middle of three of each, in turns.
+func TestE2EHostileStranger(t *testing.T) {
+	r := newRig(t, 6, 100)
+	path, sum := r.file("model.bin", 64*mib)
+	a := assault{r, path, sum}
+	var calm, hit []time.Duration
+	var memory, peak int64
+	for range 3 {
+		took, _, _, m := a.run(t, "")
+		calm, memory = append(calm, took), max(memory, m)
+		took, _, _, m = a.run(t, stranger)
+		hit, peak = append(hit, took), max(peak, m)
+	}
+	slices.Sort(calm)
+	slices.Sort(hit)
+	t.Logf("undisturbed %v, attacked %v", calm, hit)
+	if hit[1] > calm[1]*105/100 {
+		t.Errorf("took %v, undisturbed %v: more than 5 %% longer", hit[1], calm[1])
+	}
+	if peak > memory+64*mib {
+		t.Errorf("the seed held %d MiB, %d MiB without an attack", peak/mib, memory/mib)
+	}
+	t.Logf(`RELIABILITY {"kind":"attack","name":"a stranger: 1000 half-open connections at a time, floods of garbage","undisturbed_s":%.1f,"disturbed_s":%.1f,"result":"x %.3f; no byte of an answer; the seed's peak %d MiB, %d undisturbed","test":"TestE2EHostileStranger"}`,
+		calm[1].Seconds(), hit[1].Seconds(), hit[1].Seconds()/calm[1].Seconds(), peak/mib, memory/mib)
 }

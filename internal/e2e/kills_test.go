@@ -31,6 +31,7 @@ type killing struct {
 	want             []byte // the content
 	rng              *rand.Rand
 	placed, partial  int // kills after which the file was in place, and was not
+	claiming         int // of these, that left a journal which claims something
 }
 
 // TestE2EKillMoments kills a receiver at random moments, of its start, its transfer, its end and its staying. After each what its
@@ -82,8 +83,8 @@ func TestE2EKillMoments(t *testing.T) {
 	stop()
 	neighbor.Wait()
 	k.clean(said.String())
-	t.Logf("%d kills in %s: %d with the file in place, %d before; the neighbor had %d whole copies meanwhile", n, took, k.placed, k.partial, fetched)
-	if k.partial < n/3 || fetched == 0 {
+	t.Logf("%d kills in %s: %d with the file in place, %d before, of which %d journals claim blocks; the neighbor had %d whole copies meanwhile", n, took, k.placed, k.partial, k.claiming, fetched)
+	if k.partial < n/3 || k.claiming < n/4 || fetched == 0 {
 		t.Error("that isn't what was to be tried")
 	}
 	survived(t, "kill -9 of a receiver at random moments", 0, 0, "%d kills: what the journal claimed was right every time, the last copy too; a neighbor had %d copies meanwhile and saw no wrong block", n, fetched)
@@ -159,6 +160,9 @@ func (k *killing) look() {
 		k.Fatal(err)
 	}
 	first, size := int(header.ManifestBlocks()), int(header.BlockSize)
+	if _, ok := held.Next(blocks.Index(first)); ok {
+		k.claiming++
+	}
 	for i, ok := held.Next(blocks.Index(first)); ok; i, ok = held.Next(i + 1) {
 		begin := (int(i) - first) * size
 		end := min(begin+size, len(k.want))

@@ -47,7 +47,7 @@ func fakes(ctx context.Context, c *Conn) {
 	for n := 0; n < 4096; n += wire.MaxPeers {
 		var list []wire.Peer
 		for k := range wire.MaxPeers {
-			list = append(list, wire.Peer{Member: fmt.Sprintf("a%d-%08x", c.n, n+k), Addr: everywhere(n + k)})
+			list = append(list, wire.Peer{Member: fmt.Sprintf("a%d-%08x", c.n, n+k), Addr: everywhere(n + k), Zone: c.theirs.Zone})
 		}
 		if c.send(wire.AppendPeers(nil, list)) != nil {
 			return

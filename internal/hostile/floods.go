@@ -35,6 +35,7 @@ func floods() []Attack {
 			return append(b, junk(c, c.whole(blocks.Index(uint32(n)%max(c.blocks(), 1))))...)
 		}), "flood"),
 		blamed(flood("trees", trees), "flood"),
+		{Name: "only taking", Do: takeOnly},
 		{Name: "statuses", Kind: port.Observer, Width: 40, Do: func(_ context.Context, c *Conn) {
 			c.repeat(func(b []byte, _ int) []byte { return wire.AppendEmpty(b, wire.TStatus) })
 		}},
@@ -58,6 +59,36 @@ func asks(_ *Conn, b []byte, _ int) []byte {
 // takeAll asks for every Block again and again.
 func takeAll(c *Conn, b []byte, n int) []byte {
 	return c.whole(blocks.Index(uint32(n) % max(c.blocks(), 1))).Append(b)
+}
+
+// takeOnly asks as a member does, a few Blocks at a time, for all there is and then again; it announces nothing and gives nothing.
+func takeOnly(ctx context.Context, c *Conn) {
+	const atOnce = 4
+	n := c.n
+	ask := func() error {
+		n++
+		return c.send(takeAll(c, nil, n))
+	}
+	for range atOnce {
+		if ask() != nil {
+			return
+		}
+	}
+	got := uint32(0) // bytes of the Block that is coming
+	_ = c.frames(func(t wire.Type, p []byte) error {
+		switch t {
+		case wire.TData:
+			if got += uint32(len(p)) - wire.DataHead; got < c.whole(0).Length {
+				return nil
+			}
+		case wire.TRefuse:
+			pause(ctx, again/4)
+		default:
+			return nil
+		}
+		got = 0
+		return ask()
+	})
 }
 
 // slivers asks for the least of each Block: its Proof costs hashing all of it.

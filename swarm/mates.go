@@ -1,0 +1,114 @@
+package swarm
+
+import (
+	"time"
+)
+
+// Who of our zone is counted on: what they hold is at home, and it is their turn to fetch from abroad.
+
+// countsHome tells whether what p holds is at home. To a seed other seeds are nothing: it spreads first copies. Who is overdue may
+// never give what it has.
+func (c *Core) countsHome(p *peer) bool {
+	return !c.crosses(p) && !p.overdue && !p.barren && !(c.cfg.Seed && p.seed)
+}
+
+// setOverdue marks p overdue, or not any more: barren it is then until it gives something.
+func (c *Core) setOverdue(p *peer, overdue bool) {
+	c.setGiving(p, overdue, p.barren || overdue)
+}
+
+// A peer that has refused barrenAfter times, and given nothing for barrenTime, is taken for one that never will.
+const (
+	barrenAfter = 3
+	barrenTime  = 2 * time.Second
+)
+
+// gaveNothing counts a refusal. What p says it has would keep its zone from fetching it from abroad.
+func (c *Core) gaveNothing(p *peer) {
+	if p.refusals++; p.refusals >= barrenAfter && !p.barren && c.now-max(p.gave, p.up) > barrenTime {
+		c.setGiving(p, p.overdue, true)
+	}
+}
+
+// gaveOne takes that p gives what it has.
+func (c *Core) gaveOne(p *peer) {
+	if p.gave, p.refusals = c.now, 0; p.barren {
+		c.setGiving(p, p.overdue, false)
+	}
+}
+
+// setGiving changes what we think of p, and so what counts as being at home.
+func (c *Core) setGiving(p *peer, overdue, barren bool) {
+	z := c.zones
+	was := c.countsHome(p)
+	c.sated = false
+	if p.overdue, p.barren = overdue, barren; !c.crosses(p) {
+		c.rankMate(p.m, !barren) // nor is it its turn to fetch anything
+	}
+	if z == nil || was == c.countsHome(p) {
+		return
+	}
+	d := uint16(1)
+	if was {
+		d = ^uint16(0) // -1
+	}
+	for i, ok := p.have.Next(0); ok; i, ok = p.have.Next(i + 1) {
+		z.home[i] += d
+		c.pick.setRank(i, c.rarity(i))
+		c.placeOf(i)
+	}
+}
+
+// idleMate is how long a member of our zone may announce nothing, while we get Blocks, before it isn't waited for.
+const (
+	idleMate = time.Second
+	gotSome  = 16 // Blocks of the content that we have then
+)
+
+// rankMates has those of our zone take their turns who do something. An honest one that is idle misses nothing: what it asks for
+// abroad it is given all the same, if nobody else was.
+func (c *Core) rankMates() {
+	if c.have.Count() < c.manifest+gotSome {
+		return
+	}
+	for _, p := range c.peers {
+		if !c.crosses(p) && !p.seed {
+			c.rankMate(p.m, !p.barren && c.now-max(p.up, p.said) < idleMate)
+		}
+	}
+}
+
+// mateUp takes that a member was named.
+func (c *Core) mateUp(m *member, ev Event, fresh bool) {
+	c.rankMate(m, m.ranked || fresh || ev.Kind == PeerUp)
+}
+
+// mateDown takes that a session with m ended: where everybody has one with everybody m is leaving or dead.
+func (c *Core) mateDown(m *member) {
+	if m.sessions == 0 && !c.crowded() {
+		c.rankMate(m, false)
+	}
+}
+
+// rankMate takes a member into the ranks of our zone, or out of them.
+func (c *Core) rankMate(m *member, in bool) {
+	z := c.zones
+	in = in && !m.gone && !m.seed && m.zone == c.cfg.Zone
+	if z == nil || c.cfg.Seed || in == m.ranked {
+		return
+	}
+	m.ranked = in
+	d := 1
+	if !in {
+		d = -1
+	}
+	z.mates += d
+	for i := range c.n {
+		if blockRank(m.place, i) > blockRank(c.mesh.self, i) {
+			z.before[i] += uint16(d)
+		}
+	}
+	for i, ok := z.abroad.Next(0); ok; i, ok = z.abroad.Next(i + 1) {
+		c.takeTurn(i)
+	}
+}

@@ -37,23 +37,20 @@ func (l *simLink) pass(now time.Duration, bytes uint32) time.Duration {
 	return l.free
 }
 
-// simMsg is something under way: part of a Block, a control message, or anything else that will be done.
+// simMsg is something under way: part of a Block, a control message, or anything else that will be done. It fills a line of the cache.
 type simMsg struct {
-	do    func()   // anything else
-	pipe  *simPipe // nil: do
-	hop   int      // of pipe.path; len(path): it has arrived, beyond: its acknowledgement has
-	bytes uint32   // on the wire
-	size  uint32   // of them content
+	pipe  *simPipe      // nil: do
+	x     *simXfer      // part of a Block; nil: control
+	left  time.Duration // when it left
+	bytes uint32        // on the wire
+	size  uint32        // of them content
+	told  uint32        // bytes of x that have arrived with this part
+	hop   uint8         // of pipe.path; hops: it has arrived, beyond: its acknowledgement has
+	kind  EventKind
 
-	x    *simXfer      // part of a Block; nil: control
-	told uint32        // bytes of it that have arrived with this part
-	left time.Duration // when it left
-
-	kind   EventKind
-	index  blocks.Index
-	a, b   uint32 // Offset and Length; or Count; or Reason
-	spans  []blocks.Span
-	nextUp *simMsg // in sim.idle
+	index blocks.Index
+	a, b  uint32 // Offset and Length; or Count; or Reason
+	more  any    // a PeerHave's []blocks.Span; func(): anything else
 }
 
 // simXfer is a Block on its way.
@@ -61,24 +58,27 @@ type simXfer struct {
 	index          blocks.Index
 	offset, length uint32
 	sent           uint32 // given to the uplink
+	came           uint32 // arrived, and counted
 	wrong          bool
 }
 
 // simPipe is one direction of a Session.
 type simPipe struct {
-	from, to *simNode
-	path     []*simLink
+	path     [3]*simLink
+	hops     uint8 // of path
+	closed   bool
 	peer     PeerID // from's number of the session
+	from, to *simNode
 	back     *simPipe
-	known    *peer         // what from's core knows of it, once looked up
-	window   float64       // bytes that may be under way
+	flow     int           // its place in simFlows, counted from 1; 0: none
+	flight   int           // bytes that are under way
+	window   float64       // bytes that may be
 	pace     float64       // packets that the window grows by in a round trip
 	cut      time.Duration // when it was last cut
-	flight   int           // bytes that are under way
 	busy     time.Duration // when the last of what was sent leaves the uplink
 	queue    []*simXfer
 	expected []simExpected // from's Requests to the other side, and its Grants
-	closed   bool
+	known    *peer         // what from's core knows of it, once looked up
 	later    []blocks.Span // HAVEs for another zone, not yet sent
 	told     time.Duration // when they were sent last
 }
@@ -95,7 +95,9 @@ type sim struct {
 	now    time.Duration
 	seq    uint64
 	queue  *simQueue
-	idle   *simMsg // to be used again
+	idle   []*simMsg // to be used again
+	seen   int       // by glance
+	flows  *simFlows // nil: packets
 	nodes  []*simNode
 	byName map[string]*simNode
 	steps  int
@@ -111,6 +113,9 @@ func newSim(cfg simConfig, fail func(string, ...any)) *sim {
 	}
 	s.wanted = blocks.NewBitfield(cfg.blocks)
 	s.wanted.SetSpan(blocks.Span{Count: cfg.blocks})
+	if cfg.express > 0 {
+		s.flows = newFlows(s)
+	}
 	return s
 }
 
@@ -121,17 +126,18 @@ func (s *sim) post(when time.Duration, m *simMsg) {
 
 func (s *sim) after(d time.Duration, do func()) {
 	m := s.msg()
-	m.do = do
+	m.more = do
 	s.post(s.now+d, m)
 }
 
 // msg is an empty message.
 func (s *sim) msg() *simMsg {
-	m := s.idle
-	if m == nil {
+	last := len(s.idle) - 1
+	if last < 0 {
 		return &simMsg{}
 	}
-	s.idle = m.nextUp
+	m := s.idle[last]
+	s.idle = s.idle[:last]
 	*m = simMsg{}
 	return m
 }
@@ -144,6 +150,7 @@ func (s *sim) run(over func() bool) {
 		}
 		e := s.queue.pop()
 		s.now = e.at
+		s.glance()
 		s.happen(e.msg)
 	}
 }
@@ -152,11 +159,11 @@ func (s *sim) run(over func() bool) {
 func (s *sim) happen(m *simMsg) {
 	switch p := m.pipe; {
 	case p == nil:
-		m.do()
+		m.more.(func())()
 	case s.cut != nil && s.cut(p.from, p.to):
-	case m.hop < len(p.path):
+	case m.hop < p.hops:
 		l := p.path[m.hop]
-		if m.hop++; m.hop == len(p.path) {
+		if m.hop++; m.hop == p.hops {
 			p.to.noteIdle(l)
 			s.post(l.pass(s.now, m.bytes), m)
 			return
@@ -167,24 +174,24 @@ func (s *sim) happen(m *simMsg) {
 		if !p.closed && p.from.alive && p.to.alive {
 			p.to.hear(p.back, m)
 		}
-	case m.hop == len(p.path):
+	case m.hop == p.hops:
 		if p.arrive(m) {
 			return // it goes back as its acknowledgement
 		}
 	default:
 		p.acknowledged(m)
 	}
-	m.nextUp, s.idle = s.idle, m
+	s.idle = append(s.idle, m)
 }
 
 func (s *sim) pipe(from, to *simNode) *simPipe {
 	from.nextPeer++
 	p := &simPipe{
 		from: from, to: to, peer: from.nextPeer, window: 2 * float64(s.cfg.packet), pace: math.Exp(s.rng.NormFloat64() * s.cfg.spread),
-		path: []*simLink{&from.up, &to.down},
+		path: [3]*simLink{&from.up, &to.down}, hops: 2,
 	}
 	if l := s.cfg.zones.link(from, to); l != nil {
-		p.path = []*simLink{&from.up, l, &to.down}
+		p.path, p.hops = [3]*simLink{&from.up, l, &to.down}, 3
 	}
 	from.links = append(from.links, p) // links[peer-1]
 	from.order = append(from.order, p)
@@ -202,35 +209,12 @@ func (p *simPipe) send(m *simMsg) {
 	s.post(p.busy+simWire, m)
 }
 
-// say sends a control message of so many bytes.
-func (p *simPipe) say(bytes uint32, m simMsg) {
-	c := p.from.s.msg()
-	*c = m
-	c.bytes = bytes
-	p.count(bytes)
-	if d := p.from.s.cfg.express; d > 0 && m.kind != Granted { // a Grant comes before its Block
-		c.pipe, c.hop = p, len(p.path)
-		p.from.s.post(p.from.s.now+d, c)
-		return
-	}
-	p.send(c)
-}
-
-// count takes a control message into account, and where it doesn't wait in the queues what it adds to them.
-func (p *simPipe) count(bytes uint32) {
-	p.from.control += float64(bytes)
-	p.from.messages++
-	if s := p.from.s; s.cfg.express > 0 {
-		p.from.up.pass(s.now, bytes)
-	}
-}
-
 // adapt moves the window by what a packet that left then met.
 func (p *simPipe) adapt(left time.Duration) {
 	s := p.from.s
 	packet := float64(s.cfg.packet)
 	longest := time.Duration(0)
-	for _, l := range p.path {
+	for _, l := range p.path[:p.hops] {
 		longest = max(longest, l.free)
 	}
 	switch {
@@ -246,6 +230,10 @@ func (p *simPipe) adapt(left time.Duration) {
 // pump puts as much of the queued Blocks under way as the window allows. Served comes with a Block's last byte.
 func (p *simPipe) pump() {
 	s := p.from.s
+	if s.flows != nil {
+		s.flows.begin(p)
+		return
+	}
 	for len(p.queue) > 0 && !p.closed && (p.flight == 0 || float64(p.flight)+float64(s.cfg.packet) <= p.window) {
 		x := p.queue[0]
 		m := s.msg()
@@ -262,11 +250,7 @@ func (p *simPipe) pump() {
 		p.send(m)
 		if x.sent == x.length {
 			p.queue = p.queue[1:]
-			s.after(0, func() {
-				if !p.closed {
-					p.from.step(Event{Kind: Served, Peer: p.peer, Index: x.index, Offset: x.offset, Length: x.length, Bytes: x.length, OK: true})
-				}
-			})
+			s.after(0, func() { p.served(x) })
 		}
 	}
 }
@@ -277,16 +261,20 @@ func (p *simPipe) arrive(m *simMsg) bool {
 		return false
 	}
 	s := p.from.s
+	if s.flows != nil {
+		p.to.takes(p.back, m.x, m.told)
+		return false
+	}
 	back := s.now
-	for k, l := range p.back.path {
-		if k == len(p.back.path)-1 {
+	for k, l := range p.back.path[:p.back.hops] {
+		if k == int(p.back.hops)-1 {
 			p.from.noteIdle(l)
 		}
 		back = max(back, l.pass(s.now, m.bytes/simAcks))
 	}
 	m.hop++
 	s.post(back+simWire, m)
-	p.to.takes(p.back, m.x, m.told, m.size)
+	p.to.takes(p.back, m.x, m.told)
 	return true
 }
 

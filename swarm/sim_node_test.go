@@ -38,6 +38,7 @@ type simNode struct {
 	idle                     [3]time.Duration // of the downlink: with the first Blocks, the middle, the last ones
 
 	done bool
+	ear  simEar
 }
 
 // add makes a host; seed hosts hold everything.
@@ -180,7 +181,9 @@ func (n *simNode) sessionUp(p *simPipe, set *blocks.Bitfield) {
 }
 
 // takes receives bytes of a Block, like the shell: what nobody expects is discarded.
-func (n *simNode) takes(p *simPipe, x *simXfer, told, size uint32) {
+func (n *simNode) takes(p *simPipe, x *simXfer, told uint32) {
+	size := told - x.came
+	x.came = told
 	n.received += float64(size)
 	k := p.expects(x.index)
 	ok := k >= 0 && !p.expected[k].cancelled
@@ -254,8 +257,10 @@ func (p *simPipe) close() {
 		if q.closed {
 			continue
 		}
-		q.closed = true
-		q.queue = nil
+		if len(q.queue) > 0 && q.flow > 0 {
+			q.from.s.flows.end(q, q.queue[0])
+		}
+		q.closed, q.queue = true, nil
 		q.from.links[q.peer-1] = nil
 		for k, o := range q.from.order {
 			if o == q {

@@ -85,3 +85,24 @@ func (q *simQueue) pop() simEvent {
 		slices.SortFunc(q.slots[q.turn%simSlots], simEvent.compare)
 	}
 }
+
+// ahead is the message of the event that comes so many after the next one, nil if it isn't sorted yet.
+func (q *simQueue) ahead(k int) *simMsg {
+	if s := q.slots[q.turn%simSlots]; q.next+k < len(s) {
+		return s[q.next+k].msg
+	}
+	return nil
+}
+
+// glance looks at what the next events will need, so that it comes from memory meanwhile: with thousands of nodes little is in the cache.
+func (s *sim) glance() {
+	if m := s.queue.ahead(8); m != nil {
+		s.seen += int(m.hop)
+	}
+	if m := s.queue.ahead(5); m != nil && m.pipe != nil {
+		s.seen += m.pipe.flight + int(m.pipe.hops)
+	}
+	if m := s.queue.ahead(2); m != nil && m.pipe != nil {
+		s.seen += int(m.pipe.to.down.free + m.pipe.from.down.free)
+	}
+}

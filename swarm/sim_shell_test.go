@@ -12,7 +12,11 @@ func (n *simNode) perform(a *Action) {
 	s := n.s
 	switch a.Kind {
 	case Announce:
-		n.announce(a.Index)
+		if s.cfg.express > 0 {
+			n.whisper(a.Index)
+		} else {
+			n.announce(a.Index)
+		}
 	case Withdraw:
 		for _, p := range n.order {
 			p.say(9, simMsg{kind: PeerWithdraw, index: a.Index})
@@ -98,7 +102,7 @@ func (n *simNode) hear(p *simPipe, m *simMsg) {
 		}
 		ev.Offset, ev.Reason = m.a, RefuseReason(m.b)
 	case PeerHave:
-		ev.Spans = m.spans
+		ev.Spans = m.more.([]blocks.Span)
 	case Bad:
 		n.recheck(m.index)
 		return
@@ -119,6 +123,10 @@ func (n *simNode) stopSend(p *simPipe, i blocks.Index) {
 	for k, x := range p.queue {
 		if x.index == i {
 			p.queue = append(append([]*simXfer(nil), p.queue[:k]...), p.queue[k+1:]...)
+			if f := n.s.flows; f != nil && k == 0 {
+				f.end(p, x)
+				f.begin(p)
+			}
 			n.s.after(0, func() {
 				n.step(Event{Kind: Served, Peer: p.peer, Index: i, Length: x.length, Bytes: x.sent})
 			})
@@ -148,7 +156,6 @@ func (n *simNode) announce(i blocks.Index) {
 
 func (n *simNode) flushHave() {
 	spans := spansOf(n.pending)
-	var told []simHave
 	for _, p := range n.order {
 		fresh := spans
 		if p.known == nil {
@@ -157,31 +164,11 @@ func (n *simNode) flushHave() {
 		if q := p.known; q != nil && q.have != nil && slices.ContainsFunc(n.pending, q.have.Has) && !n.core.complete(q) {
 			fresh = spansOf(slices.DeleteFunc(slices.Clone(n.pending), q.have.Has))
 		}
-		switch {
-		case len(fresh) == 0 || p.tellLater(fresh):
-		case n.s.cfg.express > 0:
-			p.count(haveBytes(fresh))
-			told = append(told, simHave{p, fresh})
-		default:
+		if len(fresh) > 0 && !p.tellLater(fresh) {
 			p.tell(fresh)
 		}
 	}
 	n.pending = n.pending[:0]
-	if len(told) > 0 {
-		n.s.after(n.s.cfg.express, func() {
-			for k := range told {
-				if p := told[k].pipe; !p.closed && p.to.alive {
-					p.to.step(Event{Kind: PeerHave, Peer: p.back.peer, Spans: told[k].spans})
-				}
-			}
-		})
-	}
-}
-
-// simHave is a HAVE on its way past the queues.
-type simHave struct {
-	pipe  *simPipe
-	spans []blocks.Span
 }
 
 func haveBytes(spans []blocks.Span) uint32 { return uint32(5 + 3*len(spans)) }
@@ -196,7 +183,7 @@ func (n *simNode) tellAll() {
 
 // tell sends a HAVE.
 func (p *simPipe) tell(spans []blocks.Span) {
-	p.say(haveBytes(spans), simMsg{kind: PeerHave, spans: spans})
+	p.say(haveBytes(spans), simMsg{kind: PeerHave, more: spans})
 }
 
 func (n *simNode) dial(name string) {
@@ -224,5 +211,28 @@ func (n *simNode) settleClaims() {
 			}
 			n.s.after(at, func() { n.step(Event{Kind: kind, Index: i}) })
 		}
+	}
+}
+
+// say sends a control message of so many bytes.
+func (p *simPipe) say(bytes uint32, m simMsg) {
+	c := p.from.s.msg()
+	*c = m
+	c.bytes = bytes
+	p.count(bytes)
+	if d := p.from.s.cfg.express; d > 0 && m.kind != Granted { // a Grant comes before its Block
+		c.pipe, c.hop = p, p.hops
+		p.from.s.post(p.from.s.now+d, c)
+		return
+	}
+	p.send(c)
+}
+
+// count takes a control message into account, and where it doesn't wait in the queues what it adds to them.
+func (p *simPipe) count(bytes uint32) {
+	p.from.control += float64(bytes)
+	p.from.messages++
+	if s := p.from.s; s.cfg.express > 0 {
+		p.from.up.pass(s.now, bytes)
 	}
 }

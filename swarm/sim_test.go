@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/bits"
 	"os"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"testing"
@@ -66,8 +65,7 @@ func newRun(t testing.TB, cfg simConfig) *simRun {
 	t.Helper()
 	r := &simRun{begun: time.Now()}
 	if cfg.express > 0 {
-		debug.SetGCPercent(400)
-		t.Cleanup(func() { debug.SetGCPercent(100) })
+		roomy(t)
 	}
 	r.sim = newSim(cfg, func(format string, args ...any) {
 		t.Helper()

@@ -44,7 +44,7 @@ func (z *simZones) link(from, to *simNode) *simLink {
 // tellLater gathers HAVEs for another zone, as the shell does; false if p is of ours.
 func (p *simPipe) tellLater(spans []blocks.Span) bool {
 	s := p.from.s
-	if len(p.path) == 2 {
+	if p.hops == 2 {
 		return false
 	}
 	if len(p.later) == 0 {

@@ -41,6 +41,13 @@ func (c *Core) crawled(p *peer) {
 	}
 }
 
+// silent notes that p, asked for what it says it has, was overdue again and has never given a byte.
+func (c *Core) silent(p *peer) {
+	if p.silences++; p.silences == 2 && p.in == 0 {
+		c.accuse(p, "never answers")
+	}
+}
+
 // madeRoom notes that p's session ends because its source has more of them than others.
 func (c *Core) madeRoom(p *peer) {
 	if t := c.standingOf(p.source); t != nil {

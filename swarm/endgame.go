@@ -81,6 +81,8 @@ func (c *Core) findOverdue() {
 		}
 		if crawls {
 			c.crawled(p)
+		} else {
+			c.silent(p)
 		}
 		c.setOverdue(p, true)
 		for k := range p.reqs {

@@ -31,6 +31,7 @@ type peer struct {
 	gave      time.Duration // when it last gave a Block
 	said      time.Duration // when it last announced one
 	refusals  int           // since then
+	silences  int           // how often it was overdue
 	penalty   time.Duration // how long it stays out after having been overdue
 	busyUntil time.Duration // it refused; an Offer ends it
 	granting  time.Duration // a seed: when it last sent us something unasked

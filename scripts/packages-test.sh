@@ -11,7 +11,7 @@ source=$PWD
 commit=$(git rev-parse HEAD)
 work=$(mktemp -d "${TMPDIR:-/tmp}/p2pcp-packages.XXXXXX")
 clean() {
-	! mountpoint -q "$work/roots" || umount "$work/roots"
+	! mountpoint -q "$work/roots" || umount --lazy "$work/roots"
 	rm -rf "$work"
 }
 trap clean EXIT

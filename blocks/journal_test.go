@@ -173,3 +173,37 @@ func flipByte(t testing.TB, name string, at int64) {
 		t.Fatal(err)
 	}
 }
+
+// TestJournalWithoutContent: killed when all was in place and the journal still there, and the target removed since. Nothing is
+// claimed, then and whenever the next one is killed.
+func TestJournalWithoutContent(t *testing.T) {
+	from := singleSample(t, noise(3*MinBlockSize, 5))
+	dir := t.TempDir()
+	cfg := StoreConfig{Target: filepath.Join(dir, "target")}
+	g := startGet(t, from, cfg)
+	g.fetch(g.lacking(rand.New(rand.NewPCG(1, 1)))...)
+	crash(t, g.s)
+	if err := os.Remove(filepath.Join(dir, ".target.p2pcp", contentName)); err != nil {
+		t.Fatal(err)
+	}
+	s := openGet(t, from, cfg).s
+	if s.Claims().Count() != 0 {
+		t.Errorf("claimed: %v", s.Claims().Spans())
+	}
+	if bits := journalBits(t, dir, s.journal); len(bytes.Trim(bits, "\x00")) != 0 {
+		t.Errorf("the journal claims %x", bits)
+	}
+	crash(t, s)
+	startGet(t, from, cfg).finish()
+	from.mustEqual(t, cfg.Target, 0)
+}
+
+// journalBits is the bitfield on the disk.
+func journalBits(t *testing.T, dir string, j *journal) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(dir, ".target.p2pcp", journalName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b[j.bitsAt:j.nodesAt[0]]
+}

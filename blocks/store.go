@@ -121,6 +121,9 @@ func (s *Store) open(ctx context.Context) error {
 		return err
 	}
 	s.journal = j
+	if _, err := dir.Lstat(contentName); errors.Is(err, fs.ErrNotExist) {
+		same = false // a kill between Place and Sweep leaves a journal that claims all of it
+	}
 	if !same {
 		if err = setAside(ctx, dir); err != nil {
 			return err

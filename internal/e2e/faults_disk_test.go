@@ -95,6 +95,7 @@ type diskFault struct {
 	says    string // its error, and the Ledger
 	early   bool   // it is told before anything is fetched
 	gone    bool   // no partial can be left
+	soon    bool   // perhaps with the first Block: then there is nothing to keep, and no partial
 	mend    string // in a shell, then the same get works, and fetches only what is lacking
 }
 
@@ -109,7 +110,7 @@ var diskFaults = []diskFault{
 	},
 	{name: "read-only file system", prepare: "mkdir c && mount -t tmpfs -o ro none c", to: "c/", code: 7, says: "read-only file system", early: true, gone: true},
 	{
-		name: "I/O errors on write", code: 7, says: "input/output error", prepare: "mkdir d", to: "d/",
+		name: "I/O errors on write", soon: true, code: 7, says: "input/output error", prepare: "mkdir d", to: "d/",
 		line: func(r *rig) []string { return r.onBadDisk("pwrite64", netSize/2) }, mend: "true",
 	},
 	{
@@ -174,11 +175,15 @@ func (c diskFault) test(r *rig, path, sum string, plain time.Duration) {
 	if c.code == 0 {
 		said = fmt.Sprintf("the others; it has everything too, and fetched %.2f copies", copies(r.result(hit).Fetched, netSize))
 	}
-	if !c.gone && c.code != 0 {
+	none := c.gone || c.soon && r.run(1, "ls", "-A", to) == ""
+	if !none && c.code != 0 {
 		r.run(1, "test", "-s", to+".model.bin.p2pcp/journal")
 	}
 	if c.mend != "" {
-		lacked := r.lackedOf(1, c.to+"model.bin")
+		lacked := uint64(netSize)
+		if !none {
+			lacked = r.lackedOf(1, c.to+"model.bin")
+		}
 		r.run(1, "sh", "-ec", "cd "+lab.Scratch+"\n"+c.mend)
 		again := r.start(1, r.bin, "get", u.ticket, "--json", "-o", to)
 		r.good(time.Minute, again)

@@ -59,11 +59,11 @@ func (p *pusher) names(hosts []int) string {
 
 // pushed is a message of push --json.
 type pushed struct {
-	Type, Host, State, Message string
-	Code, Changed, Logins      int
-	Seconds                    float64
-	Sent                       bool
-	Egress                     float64
+	Type, Host, State, Message, Output string
+	Code, Changed, Logins              int
+	Seconds                            float64
+	Sent                               bool
+	Egress                             float64
 }
 
 // UnmarshalJSON reads the names that differ.
@@ -79,9 +79,10 @@ func (m *pushed) UnmarshalJSON(b []byte) error {
 		Sent    bool    `json:"program_sent"`
 		Egress  float64 `json:"egress_copies"`
 		Logins  int     `json:"logins"`
+		Output  string  `json:"run_output"`
 	}
 	err := json.Unmarshal(b, &x)
-	*m = pushed{Type: x.Type, Host: x.Host, State: x.State, Message: x.Message, Code: x.Code, Changed: x.Changed, Seconds: x.Seconds, Sent: x.Sent, Egress: x.Egress, Logins: x.Logins}
+	*m = pushed{Type: x.Type, Host: x.Host, State: x.State, Message: x.Message, Code: x.Code, Changed: x.Changed, Seconds: x.Seconds, Sent: x.Sent, Egress: x.Egress, Logins: x.Logins, Output: x.Output}
 	return err
 }
 

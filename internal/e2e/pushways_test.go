@@ -18,10 +18,8 @@ func TestE2EPushWays(t *testing.T) {
 	p.until("a second sshd", 10*time.Second, func() bool { listens, err := p.host(port).Listens(2222); return err == nil && listens })
 	script := "p=$(command -v tcsh) && sed \"s|^root:.*|root:x:0:0:root:/root:$p|\" /etc/passwd >" + remoteHome + "/passwd && mount --bind " + remoteHome + "/passwd /etc/passwd; echo ${p:-none}"
 	t.Logf("tcsh: %s", p.run(tcsh, "sh", "-c", script))
-	// Nobody but the jump host reaches this one.
-	p.run(behind, "ip", "route", "add", "blackhole", p.host(0).Addr().String()+"/32")
-	cfg := lab.Scratch + "/my config"
-	text := fmt.Sprintf("Host behind\n\tHostName %s\n\tProxyJump jump\nHost jump\n\tHostName %s\n\tProxyCommand none\nHost %s\n\tStrictHostKeyChecking yes\nInclude %s\n",
+	cfg := lab.Scratch + "/config"
+	text := fmt.Sprintf("Host behind\n\tHostName %s\n\tProxyJump jump\nHost jump\n\tHostName %s\n\tProxyCommand none\nHost %s\n\tStrictHostKeyChecking yes\nMatch all\n\tInclude %s\n",
 		p.host(behind).Name(), p.host(jump).Name(), p.host(unknown).Name(), p.lab.SSHConfig())
 	if err := os.WriteFile(p.host(0).Path(cfg), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -32,7 +30,7 @@ func TestE2EPushWays(t *testing.T) {
 	if err := os.WriteFile(p.host(0).Path(lab.Scratch+"/list"), []byte(list), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	line := fmt.Sprintf("%s push %s -x 'nobody[1-3]' --ssh \"ssh -F '%s'\" -o %s/ --json --retry-file %s --hosts-file - <list", p.bin, p.path, cfg, lab.Scratch, retry)
+	line := fmt.Sprintf("%s push %s -x 'nobody[1-3]' --ssh 'ssh -F %s' -o %s/ --json --retry-file %s --run 'echo from $SSH_CONNECTION' --hosts-file - <list", p.bin, p.path, cfg, lab.Scratch, retry)
 	proc := p.start(0, "sh", "-c", line)
 	code := p.wait(proc, time.Minute)
 	hosts, all := p.told(proc)
@@ -47,6 +45,9 @@ func TestE2EPushWays(t *testing.T) {
 		if got := hosts[name].State; got != "changed" {
 			t.Errorf("%s: %q", name, got)
 		}
+	}
+	if got, a := hosts["behind"].Output, p.host(jump); !strings.HasPrefix(got, "from "+a.Addr().String()+" ") && !strings.HasPrefix(got, "from "+a.Addr6().String()+" ") {
+		t.Errorf("the login behind the jump host came %s", got)
 	}
 	if b, err := os.ReadFile(p.host(0).Path(retry)); err != nil || strings.Count(string(b), "\n"+p.host(unknown).Name()+" #") != 1 {
 		t.Errorf("the retry file: %v\n%s", err, b)

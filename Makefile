@@ -35,7 +35,7 @@ kills: build ## kill a receiver at 200 random moments (make e2e: 40)
 
 RELIABILITY := TestE2EFault|TestE2EKillMoments|TestE2ECorruption|TestE2EHostile|TestHostile|TestReplayedAndForged|TestThousandHalfOpen|TestStrangersHear|TestJournalTorn|TestSim(Partition|Rolling)|TestHalves|TestGossipedLies|TestMillionEntries
 reliability: build ## docs/RELIABILITY.md's tables from what the tests of faults and attacks print (root, Linux)
-	set -o pipefail; P2PCP_E2E=1 P2PCP_KILLS=200 P2PCP_BIN=$(CURDIR)/bin/p2pcp \
+	set -o pipefail; P2PCP_E2E=1 P2PCP_E2E_ALL=1 P2PCP_KILLS=200 P2PCP_BIN=$(CURDIR)/bin/p2pcp \
 		go test -count=1 -timeout 30m -p 1 -parallel 4 -run '$(RELIABILITY)' -v ./blocks ./cmd ./gossip ./swarm ./internal/... | tee bin/reliability.txt
 	go run ./internal/reliability <bin/reliability.txt
 

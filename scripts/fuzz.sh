@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Runs every fuzz target of the module for the given time each, two at a time.
+# Runs every fuzz target of the module for the given time each, four at a time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 time=${1:-10s}
 
 # Minimizing an input that is merely interesting may eat the whole time of a slow target.
-fuzz() { go test -run '^$' -fuzz "^$2\$" -fuzztime "$3" -fuzzminimizetime 5x -parallel 2 "$1" 2>&1; }
+fuzz() { go test -run '^$' -fuzz "^$2\$" -fuzztime "$3" -fuzzminimizetime 5x -parallel 1 "$1" 2>&1; }
 
 # Go before 1.27 may call the end of the time a failure (go.dev/issue/75804). That is all it says then, and no input is written.
 ended_late() { grep -q '^ *context deadline exceeded$' <<<"$1" && ! grep -qE 'Failing input|panic|_test\.go:' <<<"$1"; }
@@ -25,4 +25,4 @@ go list -f '{{.ImportPath}} {{.Dir}}' ./... | while read -r pkg dir; do
 	for target in $(grep -ohE '^func Fuzz[A-Za-z0-9_]+' "$dir"/*_test.go 2>/dev/null | cut -c6- | sort -u); do
 		echo "$pkg $target $time"
 	done
-done | xargs -P 2 -L 1 bash -c 'one "$@"' fuzz
+done | xargs -P 4 -L 1 bash -c 'one "$@"' fuzz

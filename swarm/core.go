@@ -33,7 +33,7 @@ type CoreConfig struct {
 	Degree         int           // sessions wanted beyond FullMesh members: 16
 	FullMesh       int           // other members up to which everyone talks to everyone: 20, with a Zone 40
 	Width          int           // a seed's unasked Blocks in flight: one per receiver's session, 4 to 16
-	Depth          int           // Requests outstanding on a session: 1
+	Depth          int           // Requests outstanding on a session: 1; one more where sessions are few
 	Lookahead      uint32        // bytes left of the current Block at which the next Request goes out: 32 KiB, more where rate x delay is more
 	Uploads        int           // Blocks being sent at a time, 0: by their size (atOnce)
 	Wait           time.Duration // for the first peer: 60 s

@@ -81,7 +81,7 @@ func checkPeer(c *Core, p *peer, flight, late []uint8) error {
 			return fmt.Errorf("peer %d: request for claimed block %d", p.id, r.index)
 		}
 	}
-	if owed > c.cfg.Depth+1 {
+	if owed > c.cfg.Depth+2 {
 		return fmt.Errorf("peer %d: %d requests outstanding", p.id, owed)
 	}
 	if p.overdue && !p.owes() {

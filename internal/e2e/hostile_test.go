@@ -174,6 +174,9 @@ func (a assault) run(t *testing.T, what string) (took time.Duration, said, statu
 	return took, said, status, seeding.Peak()
 }
 
+// allEnv has all attacks tried on hosts, not only those of which somebody is named: in virtual time each is, always.
+const allEnv = "P2PCP_E2E_ALL"
+
 // TestE2EHostile: one who misbehaves, with the key or without it, on a host of its own costs the others next to nothing, and is named.
 func TestE2EHostile(t *testing.T) {
 	r := newRig(t, 8, rate)
@@ -193,6 +196,9 @@ func TestE2EHostile(t *testing.T) {
 		{"members that aren't there", ""},
 		{"claimed seed", ""},
 	} {
+		if c.blame == "" && os.Getenv(allEnv) == "" {
+			continue
+		}
 		t.Run(c.attack, func(t *testing.T) {
 			took, said, status, peak := a.run(t, c.attack)
 			t.Logf("%.2f s, x %.3f of the quicker calm one, the seed's peak %d MiB", took.Seconds(), took.Seconds()/min(first, second).Seconds(), peak/mib)
@@ -224,6 +230,9 @@ func TestE2EHostile(t *testing.T) {
 // TestE2EHostileStranger: one without the key, with a thousand connections at a time and floods of garbage, slows a transfer by less than
 // 5 %: the middle of three of each, in turns.
 func TestE2EHostileStranger(t *testing.T) {
+	if os.Getenv(allEnv) == "" {
+		t.Skip(allEnv + " is not set: make reliability sets it")
+	}
 	r := newRig(t, 6, 100)
 	path, sum := r.file("model.bin", 64*mib)
 	a := assault{r, path, sum}

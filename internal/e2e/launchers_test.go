@@ -135,6 +135,7 @@ func TestE2ELaunchLoops(t *testing.T) {
 
 // TestE2ELaunchFolds: pdsh and clush fold what the hosts print to one group.
 func TestE2ELaunchFolds(t *testing.T) {
+	t.Parallel()
 	l := newLaunchRig(t, 9, 64)
 	folded := func(l *launchRig, out string) {
 		l.Helper()

@@ -13,6 +13,7 @@ import (
 
 // TestE2EPushOdd: hosts that are not as one would like them.
 func TestE2EPushOdd(t *testing.T) {
+	t.Parallel()
 	p := newPusher(t, 7, 50, 16*mib)
 	const noexec, full, fish, banner, alien, dies, refuses = 1, 2, 3, 4, 5, 6, 7
 	for h, script := range map[int]string{

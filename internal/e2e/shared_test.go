@@ -80,6 +80,7 @@ func TestE2ESharedTarget(t *testing.T) {
 	if program := os.Getenv(likeNFSEnv); program != "" {
 		t.Fatal(likeNFS(program, flag.Args()))
 	}
+	t.Parallel()
 	r := newRig(t, 4, rate)
 	for _, locks := range []bool{true, false} {
 		t.Run(fmt.Sprintf("locks %v", locks), func(t *testing.T) {

@@ -23,8 +23,12 @@ const (
 	barrenTime  = 2 * time.Second
 )
 
-// gaveNothing counts a refusal. What p says it has would keep its zone from fetching it from abroad.
+// gaveNothing counts a refusal. What p says it has would keep its zone from fetching it from abroad; without zones it keeps nobody from
+// anything, and who has large Blocks for many may well refuse for so long.
 func (c *Core) gaveNothing(p *peer) {
+	if c.zones == nil {
+		return
+	}
 	if p.refusals++; p.refusals >= barrenAfter && !p.barren && c.now-max(p.gave, p.up) > barrenTime {
 		c.setGiving(p, p.overdue, true)
 	}

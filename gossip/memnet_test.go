@@ -174,13 +174,20 @@ func memberAddr(i int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 77, byte(i >> 8), byte(i)}), 7700)
 }
 
-// start runs a Node with cfg and joins it to member 0.
-func (s *swarm) start(cfg Config) *place {
+// attached is a Node that its host's listener feeds; it doesn't run yet.
+func (s *swarm) attached(cfg Config) (*Node, *memhost) {
 	host := s.net.host(cfg.Advertise)
 	cfg.Net = host
+	n := New(cfg)
+	host.attach(n)
+	return n, host
+}
+
+// start runs a Node with cfg and joins it to member 0.
+func (s *swarm) start(cfg Config) *place {
+	node, host := s.attached(cfg)
 	ctx, stop := context.WithCancel(context.Background())
-	p := &place{node: New(cfg), host: host, stop: stop, done: make(chan struct{})}
-	host.attach(p.node)
+	p := &place{node: node, host: host, stop: stop, done: make(chan struct{})}
 	p.node.Join([]netip.AddrPort{memberAddr(0)})
 	go func() {
 		for e := range p.node.Events() {

@@ -12,11 +12,7 @@ import (
 func TestUnreadEventsBlockNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSwarm(t)
-		cfg := testConfig(40)
-		host := s.net.host(cfg.Advertise)
-		cfg.Net = host
-		silent := New(cfg)
-		host.attach(silent)
+		silent, _ := s.attached(testConfig(40))
 		silent.Join([]netip.AddrPort{memberAddr(0)})
 		ctx, stop := context.WithCancel(context.Background())
 		ended := make(chan error, 1)
@@ -75,11 +71,7 @@ func TestRunRefusesWhatCanNotWork(t *testing.T) {
 func TestStreamsBeforeAndAfterRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSwarm(t)
-		cfg := testConfig(0)
-		host := s.net.host(cfg.Advertise)
-		cfg.Net = host
-		seed := New(cfg)
-		host.attach(seed)
+		seed, host := s.attached(testConfig(0))
 		s.start(testConfig(1)) // dials a Node that doesn't run yet
 		time.Sleep(2 * time.Second)
 		ctx, stop := context.WithCancel(context.Background())

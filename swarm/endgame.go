@@ -75,13 +75,14 @@ const tickTime = 50 * time.Millisecond
 // cancelled: who finishes first wins.
 func (c *Core) findOverdue() {
 	for _, p := range c.peers {
-		crawls := !p.overdue && c.crawls(p)
-		if p.overdue || !p.owes() || (c.now-p.moved < p.patience() && !crawls) {
+		switch {
+		case p.overdue || !p.owes():
 			continue
-		}
-		if crawls {
+		case c.crawls(p):
 			c.crawled(p)
-		} else {
+		case c.now-p.moved < p.patience():
+			continue
+		default:
 			c.silent(p)
 		}
 		c.setOverdue(p, true)

@@ -41,12 +41,7 @@ func TestLimits(t *testing.T) {
 
 func TestControlPassesALimitedBlock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g, n := newGoods(t, 20), newMemNet()
-		seed := newNode(t, n, g, 0, func(c *Config) { asSeed(c); c.Up = rate.NewLimiter(1000, 1000) }).start()
-		time.Sleep(time.Millisecond)
-		q := dialPuppet(seed, g, 5, nil)
-		q.send(wire.Request{Index: 3, Length: nodeBlock}.Append(nil)) // 16 s
-		q.next(wire.TBlock)
+		seed, q := inABlock(t, newGoods(t, 20), 1000) // for 16 s
 		begin := time.Now()
 		q.send(wire.Tree{File: 1, Count: 1, First: 0, Level: 5}.Append(nil))
 		q.next(wire.TNodes)

@@ -7,6 +7,9 @@ import (
 	"net"
 	"net/netip"
 	"testing"
+	"time"
+
+	"golang.org/x/time/rate"
 
 	"p2pcp/internal/port"
 	"p2pcp/swarm/wire"
@@ -30,6 +33,17 @@ func dialPuppet(p *node, g *goods, k int, change func(*wire.Hello)) *puppet {
 	q := &puppet{t: p.t, conn: conn.(*memConn), br: bufio.NewReader(conn)}
 	q.greet(g, k, change)
 	return q
+}
+
+// inABlock is a seed that sends perSecond bytes a second at most, and a puppet to which it has begun to send Block 3.
+func inABlock(t *testing.T, g *goods, perSecond rate.Limit) (*node, *puppet) {
+	t.Helper()
+	seed := newNode(t, newMemNet(), g, 0, func(c *Config) { asSeed(c); c.Up = rate.NewLimiter(perSecond, 1000) }).start()
+	time.Sleep(time.Millisecond)
+	q := dialPuppet(seed, g, 5, nil)
+	q.send(wire.Request{Index: 3, Length: nodeBlock}.Append(nil))
+	q.next(wire.TBlock)
+	return seed, q
 }
 
 // puppetAt waits for p to dial host k.

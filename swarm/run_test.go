@@ -7,8 +7,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"p2pcp/blocks"
 	"p2pcp/swarm/wire"
 )
@@ -81,12 +79,7 @@ func TestInterruptIsQuick(t *testing.T) {
 
 func TestLeavingFinishesTheBlock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g, n := newGoods(t, 40), newMemNet()
-		seed := newNode(t, n, g, 0, func(c *Config) { asSeed(c); c.Up = rate.NewLimiter(40_000, 1000) }).start()
-		time.Sleep(time.Millisecond)
-		q := dialPuppet(seed, g, 5, nil)
-		q.send(wire.Request{Index: 3, Length: nodeBlock}.Append(nil)) // 0.4 s
-		q.next(wire.TBlock)
+		seed, q := inABlock(t, newGoods(t, 40), 40_000) // for 0.4 s
 		seed.stop()
 		time.Sleep(300 * time.Millisecond)
 		q.send(wire.AppendEmpty(nil, wire.TPing)) // unread by a closed socket it would reset the stream

@@ -124,6 +124,23 @@ func TestLoginThatHangs(t *testing.T) {
 	}
 }
 
+// TestShellThatAnswersTooLate: a shell's first words may still lie in the pipe when its login has been given up and ssh killed. The host
+// was unreachable, not lost.
+func TestShellThatAnswersTooLate(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		f, _ := fakeFleet(t, "host", nil)
+		a := &attempt{fleet: f, host: f.hosts[0], watch: time.NewTimer(time.Hour)}
+		a.expired.Store(late)
+		a.take(t.Context(), ask{wish: welcome})
+		a.expired.Store(true)
+		v, again := f.judge(t.Context(), a.host, ending{expired: true, hello: a.hello.Load(), code: -1})
+		want := map[bool]State{false: Lost, true: Unreachable}[late]
+		if v.state != want || v.code != codeNobody || again {
+			t.Errorf("late %t: %+v, again %t", late, v, again)
+		}
+	}
+}
+
 func TestCommand(t *testing.T) {
 	f, _ := fakeFleet(t, "ran,ranbad,ranlong", func(c *Config) { c.Command = true })
 	f.Run(t.Context())

@@ -74,6 +74,7 @@ func flip(to io.Writer, from io.Reader) {
 
 // TestE2ECorruption: a byte that is wrong on a peer's disk or on the wire is seen, not kept, not passed on, and its holder named.
 func TestE2ECorruption(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, 4, rate)
 	path, sum := r.file("model.bin", 64*mib)
 

@@ -91,6 +91,7 @@ const killSize = 64 * mib
 
 // TestE2EKills: the death of a receiver, of the seed and of its successor.
 func TestE2EKills(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, 9, rate)
 	path, sum := r.file("model.bin", killSize)
 	t.Run("receiver at half", func(t *testing.T) { r.with(t).killReceiver(path, sum) })

@@ -19,6 +19,7 @@ var fleetBlock = regexp.MustCompile("(?ms)^```sh fleet\n(.*?)^```$")
 // TestE2EInstall: each way of docs/INSTALL.md to install on a fleet leaves the program, which runs, on hosts that had none. /usr/local/bin
 // is each host's own, /scratch elsewhere, and dpkg only reads its package: the rest of the hosts' files is this machine's.
 func TestE2EInstall(t *testing.T) {
+	t.Parallel()
 	p := newPusher(t, 3, rate, mib)
 	page, err := os.ReadFile("../../docs/INSTALL.md")
 	if err != nil {

@@ -204,6 +204,7 @@ func (l *launchRig) ansible(forks int, program string, args ...string) string {
 
 // TestE2ELaunchAnsible: its default of 5 forks, and the role, all at once.
 func TestE2ELaunchAnsible(t *testing.T) {
+	t.Parallel()
 	l := newLaunchRig(t, 9, 64)
 	t.Run("ad hoc, 5 forks", func(t *testing.T) {
 		l.sub(t, 2.5, func(l *launchRig) {

@@ -12,6 +12,7 @@ import (
 
 // TestE2EPushWays: users, ports, IPv6, a jump host, a key that isn't known, and one whose login shell is tcsh where that is installed.
 func TestE2EPushWays(t *testing.T) {
+	t.Parallel()
 	p := newPusher(t, 7, 50, 4*mib)
 	const user, port, six, behind, jump, unknown, tcsh = 1, 2, 3, 4, 5, 6, 7
 	p.start(port, "/usr/sbin/sshd", "-D", "-e", "-f", lab.Shared+"/ssh/sshd", "-p", "2222")

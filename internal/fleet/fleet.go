@@ -14,7 +14,7 @@ const (
 	sendTime   = 5 * time.Minute  // for the program to be sent and to run
 	silence    = 90 * time.Second // of a get that otherwise says something every few seconds
 	maxSends   = 8                // of the program in one attempt: there are no more places
-	maxLeft    = 1e9              // seconds of an estimate that can be meant
+	maxLeft    = 100 * 3600       // seconds: a longer estimate is of something that stands still
 	// ssh gives up so much before we do, and says at what.
 	connectSpare = 2 * time.Second
 	keepAlive    = 15 // seconds between ssh's questions whether the other side lives, of which it asks three

@@ -30,7 +30,7 @@ func (c *Core) mayAsk() bool {
 // hasEnough tells whether as many Blocks are on their way to us as may be.
 func (c *Core) hasEnough() bool {
 	most := c.atOnce()
-	if most >= len(c.peers) {
+	if most >= len(c.peers) || c.asks < most {
 		return false
 	}
 	n := 0

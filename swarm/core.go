@@ -73,6 +73,7 @@ type Core struct {
 	ids    []PeerID // of peers, in their order: looked through faster than a map
 	woken  []*peer  // may have room for a Request
 	all    bool     // all of them are woken
+	asks   int      // Requests of all peers
 	sated  bool     // hasEnough, and nothing that it looks at has changed since but for more Requests
 	dups   uint32   // Requests made for Blocks that were in flight already
 	credit uint32   // what our ANY to seeds says

@@ -13,7 +13,7 @@ func checkCore(c *Core) error {
 	}
 	avail, recv := make([]uint16, c.n), make([]uint16, c.n)
 	flight, late, under := make([]uint8, c.n), make([]uint8, c.n), make([]uint8, c.n)
-	uploads, grants := 0, 0
+	uploads, grants, asks := 0, 0, 0
 	for _, p := range c.peers {
 		interest := uint32(0)
 		for i := range c.n {
@@ -33,6 +33,7 @@ func checkCore(c *Core) error {
 		if err := checkPeer(c, p, flight, late); err != nil {
 			return err
 		}
+		asks += len(p.reqs)
 		uploads += len(p.sends)
 		grants += p.granted()
 		for _, s := range p.sends {
@@ -41,6 +42,9 @@ func checkCore(c *Core) error {
 		for _, w := range p.waits {
 			under[w.index]++
 		}
+	}
+	if asks != c.asks {
+		return fmt.Errorf("%d requests, counted %d", asks, c.asks)
 	}
 	if uploads != c.uploads {
 		return fmt.Errorf("uploads %d, counted %d", c.uploads, uploads)

@@ -119,6 +119,7 @@ func (c *Core) expect(p *peer, i blocks.Index, granted bool) {
 	late := p.barren // others may be asked for it at once
 	p.reqs = append(p.reqs, request{index: i, asked: c.now, length: c.cfg.BlockSize, granted: granted, idle: idle, late: late})
 	c.flight[i]++
+	c.asks++
 	if late {
 		c.late[i]++
 	}
@@ -130,6 +131,7 @@ func (c *Core) forget(p *peer, k int) {
 	r := p.reqs[k]
 	p.reqs = append(p.reqs[:k], p.reqs[k+1:]...)
 	c.flight[r.index]--
+	c.asks--
 	c.sated = false
 	if r.late {
 		c.late[r.index]--

@@ -74,24 +74,24 @@ func vast(c *simConfig) {
 
 // gossiped tells everyone within two seconds of its neighbors on the rings, which is what it would make of all that gossip says.
 func gossiped(r *simRun) {
-	r.after(r.cfg.arrivals+time.Millisecond, func() {
-		place := map[*simNode]uint64{}
-		for _, n := range r.nodes {
-			place[n] = n.core.mesh.self
-		}
-		for k := range r.seed.core.mesh.rings {
-			order := slices.Clone(r.nodes)
-			slices.SortFunc(order, func(a, b *simNode) int { return cmp.Compare(onRing(place[a], k), onRing(place[b], k)) })
-			for at, n := range order {
-				next := order[(at+1)%len(order)]
-				for _, pair := range [2][2]*simNode{{n, next}, {next, n}} {
-					r.after(time.Duration(r.rng.Int64N(int64(2*time.Second))), func() {
-						pair[0].step(Event{Kind: MemberUp, Member: pair[1].name, Addr: pair[1].addr(), Seed: pair[1] == r.seed})
-					})
-				}
+	r.after(r.cfg.arrivals+time.Millisecond, func() { r.together(r.gossip) })
+}
+
+func (r *simRun) gossip() {
+	place := map[*simNode]uint64{}
+	for _, n := range r.nodes {
+		place[n] = n.core.mesh.self
+	}
+	for k := range r.seed.core.mesh.rings {
+		order := slices.Clone(r.nodes)
+		slices.SortFunc(order, func(a, b *simNode) int { return cmp.Compare(onRing(place[a], k), onRing(place[b], k)) })
+		for at, n := range order {
+			next := order[(at+1)%len(order)]
+			for _, pair := range [2][2]*simNode{{n, next}, {next, n}} {
+				pair[0].s.after(time.Duration(r.rng.Int64N(int64(2*time.Second))), func() { pair[0].hearsOf(pair[1]) })
 			}
 		}
-	})
+	}
 }
 
 var simCases = []simCase{
@@ -187,6 +187,9 @@ func TestSimOne(t *testing.T) {
 		t.Skip("P2PCP_SIM_N isn't set")
 	}
 	k := simCase{name: "one", n: n, blocks: uint32(simEnv("BLOCKS", 1024)), kib: uint32(simEnv("KIB", 128))}
+	if simEnv("SPARSE", 0) > 0 {
+		k.begin = gossiped
+	}
 	k.change = func(c *simConfig) {
 		c.have = time.Duration(simEnv("HAVE", 3)) * time.Millisecond
 		c.rate = float64(simEnv("MBIT", 200)) * 1e6 / 8
@@ -194,6 +197,9 @@ func TestSimOne(t *testing.T) {
 		c.core = CoreConfig{
 			Degree: simEnv("DEGREE", 0), FullMesh: simEnv("FULLMESH", 0), Width: simEnv("WIDTH", 0), Uploads: simEnv("UPLOADS", 0),
 			Depth: simEnv("DEPTH", 0),
+		}
+		if simEnv("SPARSE", 0) > 0 {
+			sparse(c)
 		}
 	}
 	res := k.run(t)

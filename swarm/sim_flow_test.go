@@ -21,17 +21,20 @@ const (
 	simSteep  = 16 // times its rate are the most that a link offers for a unit of weight: others limit its flows
 	simRounds = 32 // of sharing out, in the time that a Block takes alone
 	simAcked  = 1 - 1.0/simAcks
+	simQuiet  = 800 * time.Millisecond // a receiver is told of what has come at least so often, or it takes the sender for dead
 )
 
 // simFlow is the first Block of a pipe's queue.
 type simFlow struct {
 	pipe     *simPipe
+	xfer     *simXfer
 	up, down int32
 	weight   float64
 	rate     float64
 	left     float64 // bytes to come
 	mark     float64 // of them, when the receiver is told next
 	missed   float64 // seconds of this round that were over when it began
+	told     time.Duration
 }
 
 // simShare is one direction of a host's link.
@@ -44,18 +47,12 @@ type simShare struct {
 }
 
 func newFlows(s *sim) *simFlows {
-	f := &simFlows{s: s, every: time.Duration(float64(s.cfg.blockSize) / s.cfg.rate / simRounds * float64(time.Second))}
-	var round func()
-	round = func() {
-		f.round()
-		s.after(f.every, round)
-	}
-	s.after(f.every, round)
-	return f
+	every := time.Duration(float64(s.cfg.blockSize) / s.cfg.rate / simRounds * float64(time.Second))
+	return &simFlows{s: s, every: min(every, s.cfg.express)}
 }
 
-// begin makes the first Block of p's queue a flow, if there is one.
-func (f *simFlows) begin(p *simPipe) {
+// begin makes the first Block of p's queue a flow since when, if there is one.
+func (f *simFlows) begin(p *simPipe, when time.Duration) {
 	if p.flow > 0 || len(p.queue) == 0 || p.closed {
 		return
 	}
@@ -66,8 +63,8 @@ func (f *simFlows) begin(p *simPipe) {
 	}
 	x := p.queue[0]
 	f.flows = append(f.flows, simFlow{
-		pipe: p, up: int32(p.from.id), down: int32(p.to.id), weight: math.Sqrt(p.pace), left: float64(x.length), mark: p.mark(x, x.length),
-		missed: (f.s.now - f.last).Seconds(),
+		pipe: p, xfer: x, up: int32(p.from.id), down: int32(p.to.id), weight: math.Sqrt(p.pace), left: float64(x.length), mark: p.mark(x, x.length),
+		missed: (when - f.last).Seconds(), told: when,
 	})
 	p.flow = len(f.flows)
 	p.from.control += simFrames
@@ -76,7 +73,7 @@ func (f *simFlows) begin(p *simPipe) {
 // end takes p's flow away, and counts what it carried.
 func (f *simFlows) end(p *simPipe, x *simXfer) {
 	k := p.flow - 1
-	if k < 0 {
+	if k < 0 || f.flows[k].xfer != x {
 		return
 	}
 	x.sent = x.length - uint32(max(f.flows[k].left, 0))
@@ -106,6 +103,9 @@ func (f *simFlows) round() {
 		w := &f.flows[k]
 		w.left -= w.rate * min(f.up[w.up].scale, f.down[w.down].scale) * (seconds - w.missed)
 		w.missed = 0
+		if w.left > w.mark && f.last-w.told > simQuiet {
+			f.tell(w)
+		}
 		for w.left <= w.mark {
 			if !f.passed(w) {
 				k-- // another one stands here
@@ -134,20 +134,25 @@ func (h *simShare) settle(seconds float64) float64 {
 // passed tells the receiver, in time, what has come, and sets the next mark; or ends the flow, and tells
 // that it is no more.
 func (f *simFlows) passed(w *simFlow) bool {
-	p, s := w.pipe, f.s
-	x := p.queue[0]
-	m := s.msg()
-	m.pipe, m.x, m.hop, m.told = p, x, p.hops, x.length-uint32(max(w.left, 0))
-	s.post(s.now+simLag, m)
+	p, s, x := w.pipe, f.s, w.xfer
+	f.tell(w)
 	if w.left > 0 {
-		w.mark = p.mark(x, x.length-m.told)
+		w.mark = p.mark(x, uint32(w.left))
 		return true
 	}
 	p.queue = p.queue[1:]
 	f.end(p, x)
-	s.after(0, func() { p.served(x) })
-	f.begin(p)
+	p.from.s.after(0, func() { p.served(x) })
+	f.begin(p, s.now)
 	return false
+}
+
+// tell tells the receiver what has come.
+func (f *simFlows) tell(w *simFlow) {
+	p, m := w.pipe, f.s.msg()
+	m.pipe, m.x, m.hop, m.told = p, w.xfer, p.hops, w.xfer.length-uint32(max(w.left, 0))
+	p.to.s.post(f.s.now+simLag, m)
+	w.told = f.s.now
 }
 
 // mark is how many bytes of x are left when the receiver is told next: with the first bytes, half of them, when it may ask for the next Block,

@@ -105,16 +105,22 @@ type sim struct {
 	fail   func(format string, args ...any)
 	wanted *blocks.Bitfield
 	cut    func(a, b *simNode) bool // nothing passes between these two; nil: everything does
+
+	shared *simShared
+	shard  int                  // our number
+	out    [simShards][]simPost // for the others
+	turns  []simTurn
+	due    []func()
 }
 
 func newSim(cfg simConfig, fail func(string, ...any)) *sim {
-	s := &sim{
-		cfg: cfg, rng: rand.New(rand.NewPCG(cfg.seed, 7)), fail: fail, queue: &simQueue{}, byName: map[string]*simNode{},
-	}
+	s := newShard(cfg, 0, fail)
+	s.byName, s.shared = map[string]*simNode{}, &simShared{shards: []*sim{s}, stopped: true}
 	s.wanted = blocks.NewBitfield(cfg.blocks)
 	s.wanted.SetSpan(blocks.Span{Count: cfg.blocks})
 	if cfg.express > 0 {
 		s.flows = newFlows(s)
+		s.split()
 	}
 	return s
 }
@@ -144,11 +150,15 @@ func (s *sim) msg() *simMsg {
 
 // run goes on until it is over or out of time.
 func (s *sim) run(over func() bool) {
+	if s.flows != nil {
+		s.runShards(over)
+		return
+	}
 	for k := 0; s.now < s.cfg.limit && s.queue.count > 0; k++ {
 		if k%64 == 0 && over() {
 			return
 		}
-		e := s.queue.pop()
+		e, _ := s.queue.before(math.MaxInt64)
 		s.now = e.at
 		s.glance()
 		s.happen(e.msg)
@@ -231,7 +241,7 @@ func (p *simPipe) adapt(left time.Duration) {
 func (p *simPipe) pump() {
 	s := p.from.s
 	if s.flows != nil {
-		s.flows.begin(p)
+		s.turn(simTurn{pipe: p, when: s.now})
 		return
 	}
 	for len(p.queue) > 0 && !p.closed && (p.flight == 0 || float64(p.flight)+float64(s.cfg.packet) <= p.window) {

@@ -37,14 +37,15 @@ type simNode struct {
 	most                     int              // sessions at a time
 	idle                     [3]time.Duration // of the downlink: with the first Blocks, the middle, the last ones
 
-	done bool
-	ear  simEar
+	done  bool
+	heard []simHeard
 }
 
 // add makes a host; seed hosts hold everything.
 func (s *sim) add(seed bool) *simNode {
+	id := len(s.nodes)
 	n := &simNode{
-		s: s, id: len(s.nodes), alive: true, up: simLink{rate: s.cfg.rate}, down: simLink{rate: s.cfg.rate},
+		s: s.shared.shards[id%len(s.shared.shards)], id: id, alive: true, up: simLink{rate: s.cfg.rate}, down: simLink{rate: s.cfg.rate},
 		rotten: map[blocks.Index]bool{}, started: s.now,
 	}
 	n.name = fmt.Sprintf("host%03d-%08x", n.id, s.rng.Uint32())
@@ -63,10 +64,10 @@ func (s *sim) add(seed bool) *simNode {
 	tick = func() {
 		if n.alive {
 			n.step(Event{Kind: Tick})
-			s.after(max(tickTime, s.cfg.tick), tick)
+			n.s.after(max(tickTime, s.cfg.tick), tick)
 		}
 	}
-	s.after(time.Duration(s.rng.Int64N(int64(tickTime))), tick)
+	n.s.after(time.Duration(s.rng.Int64N(int64(tickTime))), tick)
 	return n
 }
 
@@ -151,12 +152,16 @@ func (s *sim) introduce(a, b *simNode) {
 		if c := p.to; c != a && (s.cfg.known == 0 || len(c.core.members) <= s.cfg.known) {
 			b.control += 40
 			b.messages++
-			s.after(5*time.Millisecond, func() {
-				a.step(Event{Kind: MemberUp, Member: c.name, Addr: c.addr(), Seed: c.core.cfg.Seed, Zone: c.core.cfg.Zone})
-				c.step(Event{Kind: MemberUp, Member: a.name, Addr: a.addr(), Seed: a.core.cfg.Seed, Zone: a.core.cfg.Zone})
-			})
+			for _, of := range [2][2]*simNode{{a, c}, {c, a}} {
+				of[0].s.after(5*time.Millisecond, func() { of[0].hearsOf(of[1]) })
+			}
 		}
 	}
+}
+
+// hearsOf tells n of another member.
+func (n *simNode) hearsOf(o *simNode) {
+	n.step(Event{Kind: MemberUp, Member: o.name, Addr: o.addr(), Seed: o.core.cfg.Seed, Zone: o.core.cfg.Zone})
 }
 
 // announced is what the node's HELLO says: what its HAVEs have told so far, or are about to.
@@ -238,7 +243,7 @@ func (s *sim) leave(n *simNode) {
 		s.kill(n)
 		for _, o := range s.nodes {
 			if o.alive && o.core.byName[n.name] != nil {
-				s.after(time.Duration(50+s.rng.IntN(100))*time.Millisecond, func() { o.step(Event{Kind: MemberGone, Member: n.name}) })
+				o.s.after(time.Duration(50+s.rng.IntN(100))*time.Millisecond, func() { o.step(Event{Kind: MemberGone, Member: n.name}) })
 			}
 		}
 	}

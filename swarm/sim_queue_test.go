@@ -66,14 +66,21 @@ func (q *simQueue) push(e simEvent) {
 	}
 }
 
-// pop takes the earliest event; there must be one.
-func (q *simQueue) pop() simEvent {
+// before takes the earliest event, if it is earlier than end; one that isn't must be there.
+func (q *simQueue) before(end time.Duration) (simEvent, bool) {
 	for {
 		s := &q.slots[q.turn%simSlots]
 		if q.next < len(*s) {
+			e := (*s)[q.next]
+			if e.at >= end {
+				return simEvent{}, false
+			}
 			q.next++
 			q.count--
-			return (*s)[q.next-1]
+			return e, true
+		}
+		if int64(end-1)/simSlot <= q.turn {
+			return simEvent{}, false
 		}
 		*s, q.next = (*s)[:0], 0
 		q.turn++

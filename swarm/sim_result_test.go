@@ -52,6 +52,9 @@ func (r *simRun) result() simResult {
 		Case: "flash", Receivers: r.cfg.receivers, Blocks: r.cfg.blocks, BlockKiB: r.cfg.blockSize >> 10, Mbit: r.cfg.rate * 8 / 1e6,
 		Seed: r.cfg.seed, Copies: r.seed.sent / content, Steps: r.steps, Seconds: time.Since(r.begun).Seconds(),
 	}
+	for _, d := range r.shared.shards[1:] {
+		res.Steps += d.steps
+	}
 	if r.cfg.zones != nil {
 		res.Crossed, _ = r.crossed()
 	}

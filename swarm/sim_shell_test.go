@@ -13,7 +13,7 @@ func (n *simNode) perform(a *Action) {
 	switch a.Kind {
 	case Announce:
 		if s.cfg.express > 0 {
-			n.whisper(a.Index)
+			n.whisperAll(a.Index)
 		} else {
 			n.announce(a.Index)
 		}
@@ -34,7 +34,7 @@ func (n *simNode) perform(a *Action) {
 		s.after(2*time.Millisecond, func() { n.step(Event{Kind: PlacedNow}) })
 	case Done:
 		n.err, n.done = a.Err, true
-		s.leave(n)
+		s.together(func() { s.first().leave(n) })
 	default:
 		if k := int(a.Peer) - 1; k >= 0 && k < len(n.links) && n.links[k] != nil {
 			n.performOn(n.links[k], a)
@@ -80,7 +80,7 @@ func (n *simNode) performOn(p *simPipe, a *Action) {
 	case Reject:
 		p.say(9, simMsg{kind: Bad, index: a.Index})
 	case Drop:
-		p.close()
+		s.together(p.close)
 	default:
 		s.fail("action %d is unknown", a.Kind)
 	}
@@ -123,9 +123,8 @@ func (n *simNode) stopSend(p *simPipe, i blocks.Index) {
 	for k, x := range p.queue {
 		if x.index == i {
 			p.queue = append(append([]*simXfer(nil), p.queue[:k]...), p.queue[k+1:]...)
-			if f := n.s.flows; f != nil && k == 0 {
-				f.end(p, x)
-				f.begin(p)
+			if n.s.flows != nil && k == 0 {
+				n.s.turn(simTurn{pipe: p, end: x, when: n.s.now})
 			}
 			n.s.after(0, func() {
 				n.step(Event{Kind: Served, Peer: p.peer, Index: i, Length: x.length, Bytes: x.sent})
@@ -189,9 +188,11 @@ func (p *simPipe) tell(spans []blocks.Span) {
 func (n *simNode) dial(name string) {
 	s := n.s
 	s.after(time.Millisecond, func() {
-		if o := s.byName[name]; o == nil || !s.connect(n, o) {
-			n.step(Event{Kind: DialFailed, Member: name})
-		}
+		s.together(func() {
+			if o := s.byName[name]; o == nil || !s.first().connect(n, o) {
+				n.step(Event{Kind: DialFailed, Member: name})
+			}
+		})
 	})
 }
 
@@ -220,9 +221,9 @@ func (p *simPipe) say(bytes uint32, m simMsg) {
 	*c = m
 	c.bytes = bytes
 	p.count(bytes)
-	if d := p.from.s.cfg.express; d > 0 && m.kind != Granted { // a Grant comes before its Block
+	if s := p.from.s; s.cfg.express > 0 { // less than simLag: a Grant comes before its Block
 		c.pipe, c.hop = p, p.hops
-		p.from.s.post(p.from.s.now+d, c)
+		s.postTo(p.to, s.now+s.cfg.express, c)
 		return
 	}
 	p.send(c)

@@ -12,51 +12,55 @@ import (
 // What lets ten thousand nodes be simulated in two minutes: the core is the same, the network beneath it is made of flows instead of packets
 // (simFlows).
 
-// sparse also makes control messages pass the queues, in about the time that they would wait there; HAVEs that are read together, half a
-// Block's time after the first; a Tick where there are four; and hosts that know some dozens of members, and stay. TestSimSparse holds
-// it to the whole model.
+// sparse also makes control messages pass the queues, in about the time that they would wait there; HAVEs that are read together, as long
+// after the first as the first waits for others; a Tick where there are eight; and hosts that know some dozens of members, and stay.
+// TestSimSparse holds it to the whole model.
 func sparse(c *simConfig) {
 	c.heard, c.known = 8, 30
-	c.tick, c.express = 4*tickTime, 10*time.Millisecond
-	c.have = min(time.Duration(float64(c.blockSize)/c.rate/2*float64(time.Second)), 100*time.Millisecond)
+	c.tick, c.express = 8*tickTime, 10*time.Millisecond
+	c.have = haveMax
 	c.core.Linger = Linger{Mode: LingerFor, Idle: time.Minute}
 }
 
-// simEar is what others tell a node, until it reads it.
-type simEar struct {
-	held  []uint64 // Blocks that the node has announced
-	heard []simHeard
-}
-
+// simHeard is a HAVE that a node hasn't read yet.
 type simHeard struct {
 	peer  PeerID
 	index blocks.Index
 }
 
-// whisper is a HAVE to all sessions but those of who announced the same Block, without a queue.
-func (n *simNode) whisper(i blocks.Index) {
+// whisperAll is a HAVE to all sessions but those of who announced the same Block, without a queue.
+func (n *simNode) whisperAll(i blocks.Index) {
 	s := n.s
-	if n.ear.held == nil {
-		n.ear.held = make([]uint64, (s.cfg.blocks+63)/64)
-	}
-	n.ear.held[i/64] |= 1 << (i % 64)
 	for _, p := range n.order {
-		e := &p.to.ear
-		if e.held != nil && e.held[i/64]>>(i%64)&1 != 0 {
+		if p.known == nil {
+			p.known = n.core.session(p.peer)
+		}
+		if q := p.known; q != nil && q.have != nil && q.have.Has(i) && !n.core.complete(q) {
 			continue
 		}
 		p.count(haveBytes([]blocks.Span{{First: uint32(i), Count: 1}}))
-		if e.heard = append(e.heard, simHeard{p.back.peer, i}); len(e.heard) == 1 {
-			to := p.to
-			s.after(s.cfg.have+s.cfg.express, to.listen)
+		if when := s.now + s.cfg.have + s.cfg.express; s.shared.stopped || p.to.s == s {
+			p.whisper(i, when)
+		} else {
+			s.out[p.to.s.shard] = append(s.out[p.to.s.shard], simPost{when: when, pipe: p, index: i})
 		}
+	}
+}
+
+// whisper is a HAVE that p's other side reads at when, or with an earlier one.
+func (p *simPipe) whisper(i blocks.Index, when time.Duration) {
+	n := p.to
+	if n.heard = append(n.heard, simHeard{p.back.peer, i}); len(n.heard) == 1 {
+		m := n.s.msg()
+		m.more = n.listen
+		n.s.post(when, m)
 	}
 }
 
 // listen reads the HAVEs that have come.
 func (n *simNode) listen() {
-	heard := n.ear.heard
-	n.ear.heard = nil
+	heard := n.heard
+	n.heard = nil
 	spans := make([]blocks.Span, 1)
 	for _, h := range heard {
 		if n.links[h.peer-1] != nil {
@@ -64,7 +68,7 @@ func (n *simNode) listen() {
 			n.step(Event{Kind: PeerHave, Peer: h.peer, Spans: spans})
 		}
 	}
-	n.ear.heard = heard[:0]
+	n.heard = heard[:0]
 }
 
 // roomy lets the heap grow: a collection looks at every node.

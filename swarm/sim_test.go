@@ -12,7 +12,7 @@ import (
 
 // simEnv reads a number for larger or replayed simulations: P2PCP_SIM_N, P2PCP_SIM_BLOCKS,
 // P2PCP_SIM_SEED, P2PCP_SIM_RUNS; of one run also KIB (of a
-// Block), MBIT, HAVE (ms), PACKET (KiB), DEGREE, FULLMESH, WIDTH, UPLOADS, DEPTH, TRACE (ms).
+// Block), MBIT, HAVE (ms), PACKET (KiB), SPARSE (1: flows), DEGREE, FULLMESH, WIDTH, UPLOADS, DEPTH, TRACE (ms).
 func simEnv(name string, otherwise int) int {
 	if v, err := strconv.Atoi(os.Getenv("P2PCP_SIM_" + name)); err == nil {
 		return v

@@ -37,8 +37,8 @@ func (r *simRun) trace(t testing.TB) {
 			r.now, known.Count(), held/k, reqs/k, sends/k, (nowUp-up)/full/k, (nowDown-down)/full/k, (r.seed.up.sent-seed)/full, r.seed.core.uploads)
 		up, down, seed = nowUp, nowDown, r.seed.up.sent
 		if r.now < 60*every {
-			r.after(every, look)
+			r.after(every, func() { r.together(look) })
 		}
 	}
-	r.after(every, look)
+	r.after(every, func() { r.together(look) })
 }

@@ -73,7 +73,7 @@ func newRun(t testing.TB, cfg simConfig) *simRun {
 	})
 	r.seed = r.add(true)
 	for range cfg.receivers {
-		r.after(time.Duration(r.rng.Int64N(int64(cfg.arrivals)+1)), func() { r.join() })
+		r.after(time.Duration(r.rng.Int64N(int64(cfg.arrivals)+1)), func() { r.together(func() { r.join() }) })
 	}
 	return r
 }
@@ -97,7 +97,7 @@ func (r *simRun) join() *simNode {
 				}
 			}
 		}
-		r.after(500*time.Millisecond, try)
+		r.after(500*time.Millisecond, func() { r.together(try) })
 	}
 	try()
 	return n

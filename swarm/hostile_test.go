@@ -197,7 +197,7 @@ func TestHostileMemberInZones(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { calm = underAttack(t, nil, zones...) })
 	for _, name := range []string{
 		"wrong blocks", "another index's block", "lying bitfield", "busy for ever", "lingering with nothing", "never answering", "a byte a second",
-		"claimed seed", "others are gone",
+		"claimed seed", "others are gone", "60 identities",
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package swarm
 
 import (
+	"net/netip"
 	"time"
 )
 
@@ -84,7 +85,15 @@ func (c *Core) rankMates() {
 
 // mateUp takes that a member was named.
 func (c *Core) mateUp(m *member, ev Event, fresh bool) {
-	c.rankMate(m, m.ranked || fresh || ev.Kind == PeerUp)
+	mate, source := m.mate, sourceOf(m.addr.Addr())
+	if ev.Kind == PeerUp && ev.Source.IsValid() {
+		source = ev.Source
+	}
+	if (fresh || ev.Kind == PeerUp) && m.source != source {
+		c.rankMate(m, false)
+		m.source = source
+	}
+	c.rankMate(m, mate || fresh || ev.Kind == PeerUp)
 }
 
 // mateDown takes that a session with m ended: where everybody has one with everybody m is leaving or dead.
@@ -94,13 +103,50 @@ func (c *Core) mateDown(m *member) {
 	}
 }
 
-// rankMate takes a member into the ranks of our zone, or out of them.
+// rankMate takes a member among those of our zone that take turns, or out of them. Of those that come from one source, or are said to be there,
+// only one has a rank, or whoever calls itself by many names would have most turns: the first one, but one that was met
+// before those that were only named.
 func (c *Core) rankMate(m *member, in bool) {
 	z := c.zones
 	in = in && !m.gone && !m.seed && m.zone == c.cfg.Zone
-	if z == nil || c.cfg.Seed || in == m.ranked {
+	if z == nil || c.cfg.Seed || in == m.mate {
 		return
 	}
+	m.mate = in
+	if !m.source.IsValid() {
+		c.rank(m, in)
+		return
+	}
+	first := z.first[m.source]
+	switch {
+	case in && first == nil:
+		z.first[m.source] = m
+		c.rank(m, true)
+	case in && m.sessions > 0 && first.sessions == 0:
+		c.rank(first, false)
+		z.first[m.source] = m
+		c.rank(m, true)
+	case !in && first == m:
+		c.rank(m, false)
+		delete(z.first, m.source)
+		c.succeed(m.source)
+	}
+}
+
+// succeed gives the rank of a source to another of its members.
+func (c *Core) succeed(source netip.Addr) {
+	for _, m := range c.members {
+		if m.mate && m.source == source {
+			c.zones.first[source] = m
+			c.rank(m, true)
+			return
+		}
+	}
+}
+
+// rank counts a member in, or out.
+func (c *Core) rank(m *member, in bool) {
+	z := c.zones
 	m.ranked = in
 	d := 1
 	if !in {

@@ -13,8 +13,10 @@ type member struct {
 	place    uint64 // where it stands on the rings
 	near     int    // how many places next to us it has there
 	zone     uint32
-	ranked   bool // counted in zoning.before
-	sessions int  // live
+	mate     bool       // takes turns with us, it or another one of its source
+	ranked   bool       // it: counted in zoning.before
+	source   netip.Addr // where it was met, or is said to be
+	sessions int        // live
 	complete bool
 	banned   bool          // where it was last met: it isn't dialled any more, but may come from elsewhere
 	gone     bool          // left or dead, says gossip

@@ -1,6 +1,7 @@
 package swarm
 
 import (
+	"net/netip"
 	"time"
 
 	"p2pcp/blocks"
@@ -31,8 +32,9 @@ type zoning struct {
 	before []uint16         // per Index: members of our zone that rank before us
 	turn   []uint16         // per Index: which rank's turn it is, modulo the zone's members
 	since  []time.Duration  // per Index: when that turn began; in the future: not to be asked for until then
-	mates  int              // other members of our zone, receivers
-	need   time.Duration    // how long a Block is on its way to us across zones, smoothed
+	mates  int              // other members of our zone, receivers, one a source
+	first  map[netip.Addr]*member
+	need   time.Duration // how long a Block is on its way to us across zones, smoothed
 	looked time.Duration
 }
 
@@ -88,6 +90,7 @@ func (c *Core) beginZones() {
 		}
 	}
 	if !c.cfg.Seed {
+		z.first = map[netip.Addr]*member{}
 		z.abroad, z.ours = blocks.NewBitfield(c.n), blocks.NewBitfield(c.n)
 		z.before, z.turn, z.since = make([]uint16, c.n), make([]uint16, c.n), make([]time.Duration, c.n)
 		for _, m := range c.members {

@@ -2,6 +2,7 @@ package swarm
 
 import (
 	"fmt"
+	"net/netip"
 
 	"p2pcp/blocks"
 )
@@ -23,11 +24,10 @@ func checkZones(c *Core) error {
 			locals++
 		}
 	}
+	if err := checkMates(c); err != nil {
+		return err
+	}
 	for _, m := range c.members {
-		mate := m.zone == c.cfg.Zone && !m.seed && !m.gone
-		if m.ranked && !mate && !c.cfg.Seed { // one that does nothing isn't waited for
-			return fmt.Errorf("member %s: ranked %v", m.name, m.ranked)
-		}
 		if m.ranked {
 			mates++
 		}
@@ -39,6 +39,35 @@ func checkZones(c *Core) error {
 		if err := checkZonesOf(c, i); err != nil {
 			return fmt.Errorf("block %d: %w", i, err)
 		}
+	}
+	return nil
+}
+
+// checkMates: one of those that take turns is ranked, of each source.
+func checkMates(c *Core) error {
+	if c.cfg.Seed {
+		return nil
+	}
+	ranked := map[netip.Addr]int{}
+	for _, m := range c.members {
+		mate := m.zone == c.cfg.Zone && !m.seed && !m.gone
+		if m.mate && !mate || m.ranked && !m.mate || m.mate && !m.source.IsValid() && !m.ranked { // one that does nothing isn't waited for
+			return fmt.Errorf("member %s: mate %v, ranked %v", m.name, m.mate, m.ranked)
+		}
+		if m.mate && m.source.IsValid() {
+			ranked[m.source] += 0
+		}
+		if m.ranked && m.source.IsValid() {
+			ranked[m.source]++
+		}
+	}
+	for source, n := range ranked {
+		if n != 1 || c.zones.first[source] == nil {
+			return fmt.Errorf("%d ranked of %s", n, source)
+		}
+	}
+	if len(ranked) != len(c.zones.first) {
+		return fmt.Errorf("%d sources of mates, counted %d", len(c.zones.first), len(ranked))
 	}
 	return nil
 }

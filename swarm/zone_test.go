@@ -2,6 +2,7 @@ package swarm
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -66,6 +67,40 @@ func TestZoneSharesOut(t *testing.T) {
 		if i > 0 && fetched[i] != 1 { // Block 0 is the Manifest
 			t.Errorf("block %d is fetched %d times", i, fetched[i])
 		}
+	}
+}
+
+// TestZoneOneRankASource: who comes by many names from one address, or is named there, has the turns of one.
+func TestZoneOneRankASource(t *testing.T) {
+	const n = 300
+	mate, crowd := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.9")
+	share := func(change func(r *rig)) int {
+		r := receiver(t, n, CoreConfig{Self: "self", Zone: here})
+		for k := range 4 {
+			r.do(Event{Kind: MemberUp, Member: fmt.Sprint("named", k), Addr: netip.AddrPortFrom(crowd, 7700), Zone: here})
+		}
+		r.do(Event{Kind: PeerUp, Peer: 1, Member: "mate", Source: mate, Zone: here, Set: setOf(n, none...)})
+		for k := range 8 {
+			r.do(Event{Kind: PeerUp, Peer: PeerID(2 + k), Member: fmt.Sprint("crowd", k), Source: crowd, Zone: here, Set: setOf(n, none...)})
+		}
+		change(r)
+		r.upIn(there, 100, "far", false)
+		return len(r.fetchAll(100))
+	}
+	if got := share(func(*rig) {}); got < n/4 || got > n*5/12 {
+		t.Errorf("beside a mate and a crowd it fetches %d of %d", got, n)
+	}
+	left := share(func(r *rig) {
+		for k := range 8 {
+			r.do(Event{Kind: PeerDown, Peer: PeerID(2 + k)})
+			r.do(Event{Kind: MemberGone, Member: fmt.Sprint("crowd", k)})
+		}
+		for k := range 4 {
+			r.do(Event{Kind: MemberGone, Member: fmt.Sprint("named", k)})
+		}
+	})
+	if left < n*5/12 || left > n*7/12 {
+		t.Errorf("beside a mate alone it fetches %d of %d", left, n)
 	}
 }
 

@@ -164,12 +164,8 @@ func (p *simPipe) mark(x *simXfer, left uint32) float64 {
 	case left > x.length/2:
 		return float64(x.length / 2)
 	}
-	n := p.to
-	if p.back.known == nil {
-		p.back.known = n.core.session(p.back.peer)
-	}
-	if q := p.back.known; q != nil && n.core.ahead(q) < left {
-		return float64(n.core.ahead(q))
+	if q := p.back.other(); q != nil && p.to.core.ahead(q) < left {
+		return float64(p.to.core.ahead(q))
 	}
 	return 0
 }

@@ -78,7 +78,7 @@ type simPipe struct {
 	busy     time.Duration // when the last of what was sent leaves the uplink
 	queue    []*simXfer
 	expected []simExpected // from's Requests to the other side, and its Grants
-	known    *peer         // what from's core knows of it, once looked up
+	known    *peer         // other, once looked up
 	later    []blocks.Span // HAVEs for another zone, not yet sent
 	told     time.Duration // when they were sent last
 }

@@ -226,6 +226,14 @@ func (p *simPipe) expects(i blocks.Index) int {
 	return -1
 }
 
+// other is what from's core knows of the session; nil: nothing yet.
+func (p *simPipe) other() *peer {
+	if p.known == nil {
+		p.known = p.from.core.session(p.peer)
+	}
+	return p.known
+}
+
 func (p *simPipe) unexpect(k int) { p.expected = append(p.expected[:k], p.expected[k+1:]...) }
 
 func (p *simPipe) expect(i blocks.Index) {

@@ -63,13 +63,22 @@ func (s *sim) together(do func()) {
 	s.due = append(s.due, do)
 }
 
-// postTo sends a message to a node.
-func (s *sim) postTo(n *simNode, when time.Duration, m *simMsg) {
+// postTo sends something to a node.
+func (s *sim) postTo(n *simNode, o simPost) {
 	if s.shared.stopped || n.s == s {
-		n.s.post(when, m)
+		n.s.take(o)
 		return
 	}
-	s.out[n.s.shard] = append(s.out[n.s.shard], simPost{when: when, msg: m})
+	s.out[n.s.shard] = append(s.out[n.s.shard], o)
+}
+
+// take gets what was sent to one of our nodes.
+func (s *sim) take(o simPost) {
+	if o.msg != nil {
+		s.post(o.when, o.msg)
+	} else {
+		o.pipe.whisper(o.index, o.when)
+	}
 }
 
 // turn makes a Block begin or end to flow.
@@ -132,11 +141,7 @@ func (s *sim) runUntil(end time.Duration) {
 func (s *sim) gather() {
 	for _, from := range s.shared.shards {
 		for _, o := range from.out[s.shard] {
-			if o.msg != nil {
-				s.post(o.when, o.msg)
-			} else {
-				o.pipe.whisper(o.index, o.when)
-			}
+			s.take(o)
 		}
 		from.out[s.shard] = from.out[s.shard][:0]
 	}

@@ -157,10 +157,7 @@ func (n *simNode) flushHave() {
 	spans := spansOf(n.pending)
 	for _, p := range n.order {
 		fresh := spans
-		if p.known == nil {
-			p.known = n.core.session(p.peer)
-		}
-		if q := p.known; q != nil && q.have != nil && slices.ContainsFunc(n.pending, q.have.Has) && !n.core.complete(q) {
+		if q := p.other(); q != nil && q.have != nil && slices.ContainsFunc(n.pending, q.have.Has) && !n.core.complete(q) {
 			fresh = spansOf(slices.DeleteFunc(slices.Clone(n.pending), q.have.Has))
 		}
 		if len(fresh) > 0 && !p.tellLater(fresh) {
@@ -223,7 +220,7 @@ func (p *simPipe) say(bytes uint32, m simMsg) {
 	p.count(bytes)
 	if s := p.from.s; s.cfg.express > 0 { // less than simLag: a Grant comes before its Block
 		c.pipe, c.hop = p, p.hops
-		s.postTo(p.to, s.now+s.cfg.express, c)
+		s.postTo(p.to, simPost{when: s.now + s.cfg.express, msg: c})
 		return
 	}
 	p.send(c)

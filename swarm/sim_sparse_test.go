@@ -32,18 +32,11 @@ type simHeard struct {
 func (n *simNode) whisperAll(i blocks.Index) {
 	s := n.s
 	for _, p := range n.order {
-		if p.known == nil {
-			p.known = n.core.session(p.peer)
-		}
-		if q := p.known; q != nil && q.have != nil && q.have.Has(i) && !n.core.complete(q) {
+		if q := p.other(); q != nil && q.have != nil && q.have.Has(i) && !n.core.complete(q) {
 			continue
 		}
 		p.count(haveBytes([]blocks.Span{{First: uint32(i), Count: 1}}))
-		if when := s.now + s.cfg.have + s.cfg.express; s.shared.stopped || p.to.s == s {
-			p.whisper(i, when)
-		} else {
-			s.out[p.to.s.shard] = append(s.out[p.to.s.shard], simPost{when: when, pipe: p, index: i})
-		}
+		s.postTo(p.to, simPost{when: s.now + s.cfg.have + s.cfg.express, pipe: p, index: i})
 	}
 }
 
@@ -51,9 +44,7 @@ func (n *simNode) whisperAll(i blocks.Index) {
 func (p *simPipe) whisper(i blocks.Index, when time.Duration) {
 	n := p.to
 	if n.heard = append(n.heard, simHeard{p.back.peer, i}); len(n.heard) == 1 {
-		m := n.s.msg()
-		m.more = n.listen
-		n.s.post(when, m)
+		n.s.after(when-n.s.now, n.listen)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 // blamedStatus is a member that others caught misbehaving. Any member can say so of any other: Tellers is how many do.
 type blamedStatus struct {
 	Member  string `json:"member,omitempty"` // empty: several names
-	Source  string `json:"source"`           // the address it came from
+	Source  string `json:"source"`           // the address it came from; empty: it is the gossip
 	Why     string `json:"why"`
 	Tellers int    `json:"tellers"`
 	Banned  int    `json:"banned"` // of the tellers, who refuse it
@@ -62,8 +62,10 @@ func (m *statusMessage) blameLines() []string {
 		if name == "" {
 			name = "several names"
 		}
-		lines = append(lines, fmt.Sprintf("misbehaves: %s from %s: %s (%d tell, %d banned it)",
-			quoteName(name), quoteName(b.Source), quoteMessage(b.Why), b.Tellers, b.Banned))
+		if name = quoteName(name); b.Source != "" {
+			name += " from " + quoteName(b.Source)
+		}
+		lines = append(lines, fmt.Sprintf("misbehaves: %s: %s (%d tell, %d banned it)", name, quoteMessage(b.Why), b.Tellers, b.Banned))
 	}
 	if more := len(m.Blamed) - showBlamed; more > 0 {
 		lines = append(lines, fmt.Sprintf("misbehave: %d more", more))

@@ -60,7 +60,15 @@ func (c *Core) madeRoom(p *peer) {
 // nobodyThere notes that another member of t's naming can't be reached.
 func (c *Core) nobodyThere(t *standing) {
 	t.toldWrong()
-	if t == nil || t.right || t.accused || t.wrong < doubted || t.named < unmetMost {
+	if t == nil || t.accused || t.wrong < doubted || t.named < unmetMost {
+		return
+	}
+	if t == c.standings[hearsay()] { // which names the others too
+		t.accused = true
+		c.order(Action{Kind: Accuse, Text: "it names members that aren't there: somebody made them up, or can't be reached"})
+		return
+	}
+	if t.right {
 		return
 	}
 	for _, p := range c.peers {

@@ -37,7 +37,7 @@ const (
 	Dial
 	// Drop the Session with Peer. Ban: don't accept or dial this Member again; Fault: it is named all the same. Text says why.
 	Drop
-	// Accuse Peer of what Text says: it is named, and its Session goes on.
+	// Accuse Peer of what Text says: it is named, and its Session goes on. Peer 0 is the gossip, which anybody may have told.
 	Accuse
 	// Open: the Manifest's Blocks are all verified: make Layout and Store (answered by Opened).
 	Open

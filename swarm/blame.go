@@ -70,8 +70,16 @@ func (s *Swarm) blame(who suspect, why string, g gravity) {
 		s.ban(who)
 	}
 	if m.count&(m.count-1) == 0 || ban { // a flood of misdeeds is no flood of lines
-		s.cfg.Log.Info("a member misbehaves", "peer", who.name, "from", who.source.String(), "why", m.why, "times", m.count, "banned", m.ban)
+		s.cfg.Log.Info("a member misbehaves", "peer", who.name, "from", who.from(), "why", m.why, "times", m.count, "banned", m.ban)
 	}
+}
+
+// from is the source as text; empty: the gossip.
+func (who suspect) from() string {
+	if !who.source.IsValid() {
+		return ""
+	}
+	return who.source.String()
 }
 
 // misdeedsOf finds or makes the row of a suspect; s.mu is held. Nil: there are too many.
@@ -118,7 +126,7 @@ func (s *Swarm) isBanned(who suspect) bool {
 func (s *Swarm) blameRows() []wire.ReportBlame {
 	var rows []wire.ReportBlame
 	for k, m := range s.blamed {
-		rows = append(rows, wire.ReportBlame{Member: k.name, Source: k.source.String(), Why: m.why, Count: m.count, Banned: m.ban})
+		rows = append(rows, wire.ReportBlame{Member: k.name, Source: k.from(), Why: m.why, Count: m.count, Banned: m.ban})
 	}
 	slices.SortFunc(rows, func(a, b wire.ReportBlame) int { return b.Count - a.Count })
 	return rows

@@ -197,7 +197,7 @@ func TestHostileMemberInZones(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { calm = underAttack(t, nil, zones...) })
 	for _, name := range []string{
 		"wrong blocks", "another index's block", "lying bitfield", "busy for ever", "lingering with nothing", "never answering", "a byte a second",
-		"claimed seed", "others are gone", "60 identities",
+		"claimed seed", "others are gone", "60 identities", "hoarding", "60 hoarding identities", "members that aren't there",
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -268,6 +268,23 @@ func TestGossipedLies(t *testing.T) {
 				}
 			}
 		}
+		named := false
+		for range 60 { // dials to those that aren't there take a while
+			for _, p := range all {
+				for _, b := range p.report(0).Blamed {
+					if named = true; b.Member != "gossip" || b.Source != "" || b.Banned {
+						t.Errorf("%s blames %+v", p.addr, b)
+					}
+				}
+			}
+			if named || !lies {
+				break
+			}
+			time.Sleep(time.Second)
+		}
+		if named != lies {
+			t.Errorf("the gossip is named: %v", named)
+		}
 		for _, p := range all[1:] {
 			<-p.done
 			if p.err != nil || p.disk.lacking() != 0 {
@@ -284,7 +301,7 @@ func TestGossipedLies(t *testing.T) {
 			t.Errorf("took %v, %v without lies", took, calm)
 		} else {
 			t.Logf("%v, %v without lies", took, calm)
-			t.Logf(`RELIABILITY {"kind":"attack","name":"virtual time: the gossip tells of 4000 members that aren't there, and that all others are dead","undisturbed_s":%.1f,"disturbed_s":%.1f,"result":"every copy right","test":"TestGossipedLies"}`,
+			t.Logf(`RELIABILITY {"kind":"attack","name":"virtual time: the gossip tells of 4000 members that aren't there, and that all others are dead","undisturbed_s":%.1f,"disturbed_s":%.1f,"result":"every copy right; named: the gossip","test":"TestGossipedLies"}`,
 				calm.Seconds(), took.Seconds())
 		}
 	})

@@ -67,12 +67,14 @@ func (c *Core) setGiving(p *peer, overdue, barren bool) {
 // idleMate is how long a member of our zone may announce nothing, while we get Blocks, before it isn't waited for.
 const (
 	idleMate = time.Second
-	gotSome  = 16 // Blocks of the content that we have then
+	gotSome  = 16                     // Blocks of the content that we have then
+	metMost  = 500 * time.Millisecond // after which all are in session, where there are few
 )
 
 // rankMates has those of our zone take their turns who do something. An honest one that is idle misses nothing: what it asks for
 // abroad it is given all the same, if nobody else was.
 func (c *Core) rankMates() {
+	c.countHosts()
 	if c.have.Count() < c.manifest+gotSome {
 		return
 	}
@@ -83,17 +85,17 @@ func (c *Core) rankMates() {
 	}
 }
 
-// mateUp takes that a member was named.
+// mateUp takes that a member was named, or came.
 func (c *Core) mateUp(m *member, ev Event, fresh bool) {
-	mate, source := m.mate, sourceOf(m.addr.Addr())
-	if ev.Kind == PeerUp && ev.Source.IsValid() {
+	came, mate, source := ev.Kind == PeerUp, m.mate, sourceOf(m.addr.Addr())
+	if came && ev.Source.IsValid() {
 		source = ev.Source
 	}
-	if (fresh || ev.Kind == PeerUp) && m.source != source {
+	if came && !m.came || (fresh || came) && m.source != source {
 		c.rankMate(m, false)
-		m.source = source
+		m.source, m.came = source, m.came || came
 	}
-	c.rankMate(m, mate || fresh || ev.Kind == PeerUp)
+	c.rankMate(m, mate || fresh || came)
 }
 
 // mateDown takes that a session with m ended: where everybody has one with everybody m is leaving or dead.
@@ -103,13 +105,15 @@ func (c *Core) mateDown(m *member) {
 	}
 }
 
-// rankMate takes a member among those of our zone that take turns, or out of them. Of those that come from one source, or are said to be there,
-// only one has a rank, or whoever calls itself by many names would have most turns: the first one, but one that was met
-// before those that were only named.
+// rankMate takes a member among those of our zone that take turns, or out of them. Of those that come from one source, or are said to be
+// there, only one has a rank, or whoever calls itself by many names would have most turns: the first one, but one that came before
+// those that were only named. And of these none has, as long as we don't know many hosts: where there are few, all come.
 func (c *Core) rankMate(m *member, in bool) {
 	z := c.zones
-	in = in && !m.gone && !m.seed && m.zone == c.cfg.Zone
-	if z == nil || c.cfg.Seed || in == m.mate {
+	if z == nil || c.cfg.Seed {
+		return
+	}
+	if in = in && !m.gone && !m.seed && m.zone == c.cfg.Zone && (m.came || z.many); in == m.mate {
 		return
 	}
 	m.mate = in
@@ -117,15 +121,12 @@ func (c *Core) rankMate(m *member, in bool) {
 		c.rank(m, in)
 		return
 	}
-	first := z.first[m.source]
-	switch {
+	switch first := z.first[m.source]; {
 	case in && first == nil:
-		z.first[m.source] = m
-		c.rank(m, true)
-	case in && m.sessions > 0 && first.sessions == 0:
+		c.rankFirst(m)
+	case in && m.came && !first.came:
 		c.rank(first, false)
-		z.first[m.source] = m
-		c.rank(m, true)
+		c.rankFirst(m)
 	case !in && first == m:
 		c.rank(m, false)
 		delete(z.first, m.source)
@@ -133,13 +134,45 @@ func (c *Core) rankMate(m *member, in bool) {
 	}
 }
 
-// succeed gives the rank of a source to another of its members.
+// succeed gives the rank of a source to another of its members, one that came if there is one.
 func (c *Core) succeed(source netip.Addr) {
+	var next *member
 	for _, m := range c.members {
-		if m.mate && m.source == source {
-			c.zones.first[source] = m
-			c.rank(m, true)
-			return
+		if m.mate && m.source == source && (next == nil || m.came && !next.came) {
+			next = m
+		}
+	}
+	if next != nil {
+		c.rankFirst(next)
+	}
+}
+
+// rankFirst gives m the rank of its source.
+func (c *Core) rankFirst(m *member) {
+	c.zones.first[m.source] = m
+	c.rank(m, true)
+}
+
+// countHosts decides whether members that were only named take turns too: if so many hosts are in session that there are more than that.
+// At the start nobody has met the others yet.
+func (c *Core) countHosts() {
+	z := c.zones
+	hosts, unknown := map[netip.Addr]bool{}, 0
+	for _, p := range c.peers {
+		if p.source.IsValid() {
+			hosts[p.source] = true
+		} else {
+			unknown++
+		}
+	}
+	many := len(hosts)+unknown >= c.cfg.Degree || c.now-z.began < metMost
+	if many == z.many {
+		return
+	}
+	z.many = many
+	for _, m := range c.members {
+		if !m.came {
+			c.rankMate(m, many)
 		}
 	}
 }

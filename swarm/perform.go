@@ -44,6 +44,8 @@ func (s *Swarm) perform(a Action) {
 		s.spawn(s.place)
 	case Done:
 		s.loop.done, s.loop.err = true, a.Err
+	case Accuse:
+		s.accuse(a)
 	default:
 		if a.Kind == Any && a.Count > 0 {
 			s.flushAll() // else a seed would push what we hold and haven't said yet
@@ -59,11 +61,22 @@ func (s *Swarm) perform(a Action) {
 			s.blame(ss.suspect(), a.Text, outrage)
 		case a.Kind == Drop && a.Fault:
 			s.blame(ss.suspect(), a.Text, mishap)
-		case a.Kind == Accuse:
-			s.blame(ss.suspect(), a.Text, mishap)
-			return
 		}
 		ss.perform(a)
+	}
+}
+
+// accuse names whom the core holds something against.
+func (s *Swarm) accuse(a Action) {
+	if a.Peer == 0 {
+		s.blame(suspect{name: "gossip"}, a.Text, mishap)
+		return
+	}
+	s.mu.Lock()
+	ss := s.sessions[a.Peer]
+	s.mu.Unlock()
+	if ss != nil {
+		s.blame(ss.suspect(), a.Text, mishap)
 	}
 }
 

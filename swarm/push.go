@@ -32,14 +32,14 @@ const (
 
 func newPushState(n uint32) pushState { return pushState{under: make([]uint8, n)} }
 
-// width is how many Blocks may be on their way unasked: one for each receiver that gave credit.
+// width is how many Blocks may be on their way unasked: one for each receiver that gave credit and passes on what it is given.
 func (c *Core) width() int {
 	if c.cfg.Width > 0 {
 		return c.cfg.Width
 	}
 	n := 0
 	for _, p := range c.peers {
-		if p.allows > 0 {
+		if p.allows > 0 && !c.hoards(p) {
 			n++
 		}
 	}

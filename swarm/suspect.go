@@ -95,7 +95,13 @@ func (c *Core) hoards(p *peer) bool {
 	if t := c.standings[p.source]; t != nil && t.hoards >= hoarder {
 		return true
 	}
-	return len(p.waits) > unannounced && c.now-p.waits[unannounced].since > awaitMost
+	late := 0
+	for _, q := range c.peers {
+		for k := 0; q.source == p.source && k < len(q.waits) && c.now-q.waits[k].since > awaitMost; k++ {
+			late++
+		}
+	}
+	return late > unannounced
 }
 
 // hoarded counts a first copy that was announced, or wasn't in time.
@@ -103,7 +109,10 @@ func (c *Core) hoarded(p *peer, yes bool) {
 	switch t := c.standingOf(p.source); {
 	case t == nil:
 	case yes:
-		t.hoards = min(t.hoards+1, 2*hoarder)
+		if t.hoards = min(t.hoards+1, 2*hoarder); t.hoards >= hoarder && !t.hoarded {
+			t.hoarded = true
+			c.accuse(p, "keeps first copies to itself")
+		}
 	default:
 		t.hoards = max(t.hoards-1, 0)
 	}
@@ -118,6 +127,7 @@ type standing struct {
 	hoards  int // first copies that it didn't announce, less those that it did
 
 	crowded        int  // its sessions that made room for others
+	hoarded        bool // it was accused of keeping first copies
 	right, accused bool // a member of its naming was met; it was accused of naming none that is there
 }
 

@@ -27,13 +27,15 @@ type zoning struct {
 	given  []gift   // what went to other zones in the last turnMin, in order
 
 	// a receiver's
-	abroad *blocks.Bitfield // Blocks that only peers of other zones hold
-	ours   *blocks.Bitfield // of them, those that we may ask for
-	before []uint16         // per Index: members of our zone that rank before us
-	turn   []uint16         // per Index: which rank's turn it is, modulo the zone's members
-	since  []time.Duration  // per Index: when that turn began; in the future: not to be asked for until then
-	mates  int              // other members of our zone, receivers, one a source
-	first  map[netip.Addr]*member
+	abroad *blocks.Bitfield       // Blocks that only peers of other zones hold
+	ours   *blocks.Bitfield       // of them, those that we may ask for
+	before []uint16               // per Index: members of our zone that rank before us
+	turn   []uint16               // per Index: which rank's turn it is, modulo the zone's members
+	since  []time.Duration        // per Index: when that turn began; in the future: not to be asked for until then
+	mates  int                    // other members of our zone, receivers, one a source
+	first  map[netip.Addr]*member // by source: its member that is ranked
+	many   bool                   // we have met so many hosts that there are others, or have just begun
+	began  time.Duration
 	need   time.Duration // how long a Block is on its way to us across zones, smoothed
 	looked time.Duration
 }
@@ -76,7 +78,7 @@ func (c *Core) peersZones() {
 
 // beginZones begins to count: there is more than one zone.
 func (c *Core) beginZones() {
-	z := &zoning{home: make([]uint16, c.n)}
+	z := &zoning{home: make([]uint16, c.n), many: true, began: c.now}
 	c.zones = z
 	for _, p := range c.peers {
 		if c.crosses(p) {

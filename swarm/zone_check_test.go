@@ -50,7 +50,7 @@ func checkMates(c *Core) error {
 	}
 	ranked := map[netip.Addr]int{}
 	for _, m := range c.members {
-		mate := m.zone == c.cfg.Zone && !m.seed && !m.gone
+		mate := m.zone == c.cfg.Zone && !m.seed && !m.gone && (m.came || c.zones.many)
 		if m.mate && !mate || m.ranked && !m.mate || m.mate && !m.source.IsValid() && !m.ranked { // one that does nothing isn't waited for
 			return fmt.Errorf("member %s: mate %v, ranked %v", m.name, m.mate, m.ranked)
 		}

@@ -104,6 +104,58 @@ func TestZoneOneRankASource(t *testing.T) {
 	}
 }
 
+// TestZoneNamedOnesHaveNoTurn: who is only named takes turns in a swarm of many hosts alone, and gives its rank to who comes from there.
+func TestZoneNamedOnesHaveNoTurn(t *testing.T) {
+	const n = 300
+	share := func(hosts int) int {
+		r := receiver(t, n, CoreConfig{Self: "self", Zone: here})
+		r.upIn(there, 100, "far", false, none...)
+		for k := range 40 {
+			r.do(Event{Kind: MemberUp, Member: fmt.Sprint("named", k), Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, 0, byte(k)}), 7700), Zone: here})
+		}
+		for k := range hosts {
+			r.do(Event{
+				Kind: PeerUp, Peer: PeerID(1 + k), Member: fmt.Sprint("far", k), Source: netip.AddrFrom4([4]byte{10, 2, 0, byte(k)}),
+				Zone: there, Set: setOf(n, none...),
+			})
+		}
+		r.wait(time.Second)
+		r.do(Event{Kind: PeerHave, Peer: 100, Spans: []blocks.Span{{First: 0, Count: n}}})
+		return len(r.fetchAll(100))
+	}
+	if got := share(3); got != n-1 {
+		t.Errorf("beside forty that nobody met it fetches %d of %d", got, n-1)
+	}
+	if got := share(defaultDegree); got > n/10 {
+		t.Errorf("beside forty of a large swarm it fetches %d of %d", got, n-1)
+	}
+}
+
+// TestZoneComerTakesTheRank: who names a member at another's address doesn't have that one's turns.
+func TestZoneComerTakesTheRank(t *testing.T) {
+	r := receiver(t, 40, CoreConfig{Self: "self", Zone: here})
+	r.upIn(there, 100, "far", false, none...)
+	at := netip.MustParseAddrPort("10.0.0.1:7700")
+	r.c.zones.many = true
+	for _, name := range []string{"fake", "mate", "other"} {
+		r.do(Event{Kind: MemberUp, Member: name, Addr: at, Zone: here})
+	}
+	holds := func(want string) {
+		t.Helper()
+		if got := r.c.zones.first[at.Addr()].name; got != want {
+			t.Errorf("%s has the rank, want %s", got, want)
+		}
+	}
+	holds("fake")
+	r.do(Event{Kind: PeerUp, Peer: 1, Member: "mate", Source: at.Addr(), Zone: here, Set: setOf(40, none...)})
+	holds("mate")
+	r.do(Event{Kind: PeerUp, Peer: 2, Member: "other", Source: at.Addr(), Zone: here, Set: setOf(40, none...)})
+	holds("mate")
+	r.do(Event{Kind: PeerDown, Peer: 1})
+	r.do(Event{Kind: MemberGone, Member: "mate"})
+	holds("other")
+}
+
 // notOurs is a receiver here with a mate, a far peer that holds everything, and the Blocks whose turn is the mate's.
 func notOurs(t *testing.T, n uint32) (*rig, []blocks.Index) {
 	t.Helper()

@@ -14,10 +14,10 @@ func crowds() []Attack {
 	stay := func(ctx context.Context, c *Conn) { c.alive(ctx) }
 	return []Attack{
 		{Name: "60 identities", Width: 60, Hello: anyName, Do: stay, Blame: "many members"},
-		{Name: "60 hoarding identities", Width: 60, Hello: anyName, Do: hoard},
+		{Name: "60 hoarding identities", Width: 60, Hello: anyName, Do: hoard, Blame: "first copies"},
 		{Name: "20 identities that ask for everything", Width: 20, Hello: anyName, Do: func(_ context.Context, c *Conn) {
 			c.repeat(func(b []byte, n int) []byte { return takeAll(c, b, n) })
-		}},
+		}, Blame: "flood"},
 		{Name: "wrong blocks under any name", Width: 4, Hello: func(c *Conn, h *wire.Hello) {
 			complete(c, h)
 			anyName(c, h)
@@ -25,7 +25,7 @@ func crowds() []Attack {
 		{Name: "wrong blocks under others' names", Width: 4, Hello: func(c *Conn, h *wire.Hello) {
 			complete(c, h)
 			otherName(c, h)
-		}, Do: answering(junk)},
+		}, Do: answering(junk), Blame: "wrong blocks", Bans: true},
 		{Name: "members that aren't there", Do: fakes, Blame: "aren't there"},
 		{Name: "others' addresses", Do: misplaced},
 		{Name: "others are gone", Do: gone},

@@ -21,7 +21,7 @@ func lies() []Attack {
 		{Name: "a byte a second", Hello: complete, Do: drip, Blame: "next to nothing"},
 		{Name: "claimed seed", Hello: claimSeed, Do: answering(refuse)},
 		{Name: "grants never sent", Hello: claimSeed, Do: grants},
-		{Name: "hoarding", Do: hoard},
+		{Name: "hoarding", Do: hoard, Blame: "first copies"},
 	}
 }
 

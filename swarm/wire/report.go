@@ -41,7 +41,7 @@ type Report struct {
 // ReportBlame is a member that broke the rules, as the reporting one says.
 type ReportBlame struct {
 	Member string `json:"member,omitempty"` // empty: several names
-	Source string `json:"source"`           // the address it came from
+	Source string `json:"source"`           // the address it came from; empty: it is the gossip
 	Why    string `json:"why"`
 	Count  int    `json:"count"`
 	Banned bool   `json:"banned"`

@@ -18,7 +18,7 @@ var coreFiles = []string{
 
 // corePackages are all that they may import: net/netip has addresses and no sockets, math/rand/v2 a generator of our own.
 var corePackages = map[string]bool{
-	"cmp": true, "errors": true, "fmt": true, "math/bits": true, "math/rand/v2": true, "net/netip": true, "time": true, "p2pcp/blocks": true,
+	"cmp": true, "errors": true, "fmt": true, "math/bits": true, "math/rand/v2": true, "net/netip": true, "slices": true, "time": true, "p2pcp/blocks": true,
 }
 
 func TestCoreIsPure(t *testing.T) {

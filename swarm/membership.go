@@ -124,7 +124,7 @@ func (c *Core) undial(m *member) {
 }
 
 // limit is how many sessions we take.
-func (c *Core) limit() int { return max(c.cfg.FullMesh, c.cfg.Degree+c.cfg.Degree/4) }
+func (c *Core) limit() int { return max(c.cfg.FullMesh, c.degree()+c.degree()/4) }
 
 // admit makes room for a new session, or drops it.
 func (c *Core) admit(p *peer) bool {
@@ -140,7 +140,7 @@ func (c *Core) admit(p *peer) bool {
 
 // dropUseless ends a session between two that are complete, when there are more than Degree.
 func (c *Core) dropUseless() bool {
-	if len(c.peers) <= c.cfg.Degree || !c.satisfied() {
+	if len(c.peers) <= c.degree() || !c.satisfied() {
 		return false
 	}
 	for _, p := range c.peers {
@@ -194,7 +194,7 @@ func (c *Core) dialMore() {
 	want := maxDials - c.dialing
 	if c.crowded() {
 		want -= c.dialNear(want)
-		want = min(want, c.cfg.Degree-len(c.peers)-c.dialing)
+		want = min(want, c.degree()-len(c.peers)-c.dialing)
 		if c.wantsSeed() {
 			c.dialSome(1, true)
 		}

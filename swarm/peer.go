@@ -96,6 +96,7 @@ func (c *Core) header(n, manifest, blockSize uint32) {
 	if blockSize > 0 {
 		c.cfg.BlockSize = blockSize
 	}
+	c.widen()
 	c.avail, c.recv = make([]uint16, n), make([]uint16, n)
 	c.flight, c.late = make([]uint8, n), make([]uint8, n)
 	c.pick = newPicker(n, c.rng)

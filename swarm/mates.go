@@ -165,10 +165,13 @@ func (c *Core) rankFirst(m *member) {
 	c.rank(m, true)
 }
 
-// countHosts decides whether members that were only named take turns too: if so many hosts are in session that there are more than that.
-// At the start nobody has met the others yet.
+// countHosts decides whether members that were only named take turns too: if so many hosts were in session that there are more than that,
+// from then on. At the start nobody has met the others yet.
 func (c *Core) countHosts() {
 	z := c.zones
+	if z.crowd {
+		return
+	}
 	hosts, unknown := map[netip.Addr]bool{}, 0
 	for _, p := range c.peers {
 		if p.m.source.IsValid() {
@@ -177,7 +180,8 @@ func (c *Core) countHosts() {
 			unknown++
 		}
 	}
-	many := len(hosts)+unknown >= c.cfg.Degree || c.now-z.began < metMost
+	z.crowd = len(hosts)+unknown >= c.cfg.Degree
+	many := z.crowd || c.now-z.began < metMost
 	if many == z.many {
 		return
 	}

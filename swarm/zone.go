@@ -34,7 +34,8 @@ type zoning struct {
 	since  []time.Duration        // per Index: when that turn began; in the future: not to be asked for until then
 	mates  int                    // other members of our zone, receivers, one a source
 	first  map[netip.Addr]*member // by source: its member that is ranked
-	many   bool                   // we have met so many hosts that there are others, or have just begun
+	crowd  bool                   // we have met so many hosts that there are others
+	many   bool                   // so it is, or we have just begun
 	began  time.Duration
 	need   time.Duration // how long a Block is on its way to us across zones, smoothed
 	looked time.Duration

@@ -179,6 +179,10 @@ func TestZoneGiversHaveTurns(t *testing.T) {
 	if r.wait(turnLook + tickTime); !r.c.zones.many {
 		t.Error("they aren't many hosts")
 	}
+	r.do(Event{Kind: PeerDown, Peer: 1})
+	if r.wait(turnLook + tickTime); !r.c.zones.many {
+		t.Error("they are few once one is down")
+	}
 }
 
 // notOurs is a receiver here with a mate, a far peer that holds everything, and the Blocks whose turn is the mate's.

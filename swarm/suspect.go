@@ -72,9 +72,13 @@ func (c *Core) greedy(p *peer, i blocks.Index) bool {
 	return p.have.Has(i) || (r != nil && r.given > c.n+c.n/8+64) || c.hogs(p)
 }
 
-// hogs tells whether another session of p's source is being sent something, and one of another source too.
+// paysBack is how many times more than it gave us a member may have been sent that is served beside others of its source.
+const paysBack = 4
+
+// hogs tells whether another session of p's source is being sent something, and one of another source too. A source may be a network of
+// hosts: who passes on what it is sent, or gives back, has a share of its own.
 func (c *Core) hogs(p *peer) bool {
-	if !p.source.IsValid() || len(p.sends) > 0 {
+	if !p.source.IsValid() || len(p.sends) > 0 || p.shares || (p.in > 0 && paysBack*p.in >= p.out) {
 		return false
 	}
 	own, others := false, false

@@ -185,12 +185,14 @@ func (c *Core) countHosts() {
 	if many == z.many {
 		return
 	}
-	z.many = many
+	z.many, z.counting = many, true
 	for _, m := range c.members {
 		if !m.came {
 			c.rankMate(m, many)
 		}
 	}
+	z.counting = false
+	c.turnsAnew()
 }
 
 // rank counts a member in, or out.
@@ -207,6 +209,14 @@ func (c *Core) rank(m *member, in bool) {
 			z.before[i] += uint16(d)
 		}
 	}
+	if !z.counting {
+		c.turnsAnew()
+	}
+}
+
+// turnsAnew decides which Blocks' turns are ours.
+func (c *Core) turnsAnew() {
+	z := c.zones
 	for i, ok := z.abroad.Next(0); ok; i, ok = z.abroad.Next(i + 1) {
 		c.takeTurn(i)
 	}

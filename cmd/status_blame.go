@@ -16,6 +16,8 @@ type blamedStatus struct {
 	Why     string `json:"why"`
 	Tellers int    `json:"tellers"`
 	Banned  int    `json:"banned"` // of the tellers, who refuse it
+
+	vouched bool // a seed tells it
 }
 
 const (
@@ -23,31 +25,42 @@ const (
 	showBlamed = 4   // of them, in the table
 )
 
-// blame merges what the members tell.
+// blame merges what the members tell. Anybody may tell of many, so what a seed tells comes first, and then what most do.
 func (m *statusMessage) blame(s survey) {
 	at := map[[2]string]int{}
 	for _, seen := range s.members {
+		told := map[[2]string]bool{} // a member tells of another once
 		for _, b := range seen.report.Blamed {
 			key := [2]string{b.Member, b.Source}
+			if told[key] {
+				continue
+			}
+			told[key] = true
 			i, ok := at[key]
 			if !ok {
-				if len(m.Blamed) >= maxBlamed {
-					continue
-				}
 				i = len(m.Blamed)
 				at[key] = i
 				m.Blamed = append(m.Blamed, blamedStatus{Member: b.Member, Source: b.Source})
 			}
-			m.Blamed[i].tell(b)
+			m.Blamed[i].tell(b, seen.report.Role == "seed")
 		}
 	}
 	slices.SortStableFunc(m.Blamed, func(a, b blamedStatus) int {
+		if a.vouched != b.vouched {
+			if a.vouched {
+				return -1
+			}
+			return 1
+		}
 		return cmp.Or(cmp.Compare(b.Tellers, a.Tellers), cmp.Compare(a.Member, b.Member), cmp.Compare(a.Source, b.Source))
 	})
+	m.Blamed = m.Blamed[:min(len(m.Blamed), maxBlamed)]
 }
 
-func (b *blamedStatus) tell(r wire.ReportBlame) {
-	b.Why = r.Why
+func (b *blamedStatus) tell(r wire.ReportBlame, seed bool) {
+	if seed || !b.vouched {
+		b.Why, b.vouched = r.Why, seed
+	}
 	b.Tellers++
 	if r.Banned {
 		b.Banned++

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -259,5 +260,31 @@ func TestStatusOfMisbehavingMembers(t *testing.T) {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}
+	}
+}
+
+// TestStatusOfSlander: whoever tells of many, or of the same one many times, hides nobody that a seed tells of.
+func TestStatusOfSlander(t *testing.T) {
+	s := sampleSurvey()
+	var liar survey
+	seed := -1
+	for k := range 2 * maxBlamed {
+		row := wire.ReportBlame{Member: fmt.Sprint("honest", k/2), Source: "10.0.0.1", Why: "a lie", Count: 9, Banned: true}
+		if k%64 == 0 {
+			liar.members = append(liar.members, s.members[0])
+			liar.members[k/64].report.Role, liar.members[k/64].report.Blamed = "get", nil
+		}
+		liar.members[k/64].report.Blamed = append(liar.members[k/64].report.Blamed, row)
+	}
+	for i := range s.members {
+		if s.members[i].report.Role == "seed" {
+			seed = i
+		}
+	}
+	s.members[seed].report.Blamed = []wire.ReportBlame{{Member: "foe", Source: "10.0.0.66", Why: "sent wrong blocks", Count: 1}}
+	s.members = append(liar.members, s.members...)
+	m := mergeSurvey(blocks.Sum([]byte("content")), s)
+	if len(m.Blamed) != maxBlamed || m.Blamed[0].Member != "foe" || m.Blamed[1].Tellers != 1 {
+		t.Errorf("%d rows, first %+v", len(m.Blamed), m.Blamed[:2])
 	}
 }

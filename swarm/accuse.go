@@ -50,11 +50,26 @@ func (c *Core) silent(p *peer) {
 
 // madeRoom notes that p's session ends because its source has more of them than others.
 func (c *Core) madeRoom(p *peer) {
-	if t := c.standingOf(p.source); t != nil {
+	if t := c.standingOf(p.source); t != nil && c.oneHost(p) {
 		if t.crowded++; t.crowded == crowdedMost {
 			c.accuse(p, "many members of one address: they make room for others")
 		}
 	}
+}
+
+// oneHost tells whether the members that come from where p does may be of one host: an IPv6 source may be a network, whose hosts say where
+// each of them is.
+func (c *Core) oneHost(p *peer) bool {
+	if !p.source.Is6() {
+		return true
+	}
+	own := 0
+	for _, q := range c.peers {
+		if at := q.m.addr; q.source == p.source && at.IsValid() && at.Addr() == p.m.addr.Addr() {
+			own++
+		}
+	}
+	return own > fairShare
 }
 
 // nobodyThere notes that another member of t's naming can't be reached.

@@ -12,7 +12,7 @@ import (
 
 // coreFiles are the pure ones.
 var coreFiles = []string{
-	"accuse.go", "across.go", "action.go", "atonce.go", "core.go", "corestats.go", "credit.go", "doubt.go", "endgame.go", "event.go", "goal.go", "gone.go", "linger.go", "mates.go",
+	"accuse.go", "across.go", "action.go", "atonce.go", "core.go", "corestats.go", "credit.go", "doubt.go", "endgame.go", "event.go", "goal.go", "gone.go", "hoard.go", "linger.go", "mates.go",
 	"membership.go", "mesh.go", "peer.go", "picker.go", "push.go", "request.go", "serve.go", "share.go", "suspect.go", "zone.go",
 }
 

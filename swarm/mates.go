@@ -40,6 +40,17 @@ func (c *Core) gaveOne(p *peer) {
 	if p.gave, p.refusals = c.now, 0; p.barren {
 		c.setGiving(p, p.overdue, false)
 	}
+	c.proved(p.m)
+}
+
+// proved takes that m has given a Block: whoever else comes from where it does, it takes turns of its own.
+func (c *Core) proved(m *member) {
+	if m.source.IsValid() {
+		mate := m.mate
+		c.rankMate(m, false)
+		m.source = netip.Addr{}
+		c.rankMate(m, mate)
+	}
 }
 
 // setGiving changes what we think of p, and so what counts as being at home.
@@ -87,7 +98,7 @@ func (c *Core) rankMates() {
 
 // mateUp takes that a member was named, or came.
 func (c *Core) mateUp(m *member, ev Event, fresh bool) {
-	came, mate, source := ev.Kind == PeerUp, m.mate, sourceOf(m.addr.Addr())
+	came, mate, source := ev.Kind == PeerUp, m.mate, m.addr.Addr().Unmap()
 	if came && ev.Source.IsValid() {
 		source = ev.Source
 	}
@@ -106,8 +117,9 @@ func (c *Core) mateDown(m *member) {
 }
 
 // rankMate takes a member among those of our zone that take turns, or out of them. Of those that come from one source, or are said to be
-// there, only one has a rank, or whoever calls itself by many names would have most turns: the first one, but one that came before
-// those that were only named. And of these none has, as long as we don't know many hosts: where there are few, all come.
+// there, and have given us nothing, only one has a rank, or whoever calls itself by many names would have most turns: the first one, but
+// one that came before those that were only named. And of these none has, as long as we don't know many hosts: where there are few, all
+// come. Who has given something isn't made up: a source may be a network of hosts.
 func (c *Core) rankMate(m *member, in bool) {
 	z := c.zones
 	if z == nil || c.cfg.Seed {
@@ -153,28 +165,34 @@ func (c *Core) rankFirst(m *member) {
 	c.rank(m, true)
 }
 
-// countHosts decides whether members that were only named take turns too: if so many hosts are in session that there are more than that.
-// At the start nobody has met the others yet.
+// countHosts decides whether members that were only named take turns too: if so many hosts were in session that there are more than that,
+// from then on. At the start nobody has met the others yet.
 func (c *Core) countHosts() {
 	z := c.zones
+	if z.crowd {
+		return
+	}
 	hosts, unknown := map[netip.Addr]bool{}, 0
 	for _, p := range c.peers {
-		if p.source.IsValid() {
-			hosts[p.source] = true
+		if p.m.source.IsValid() {
+			hosts[p.m.source] = true
 		} else {
 			unknown++
 		}
 	}
-	many := len(hosts)+unknown >= c.cfg.Degree || c.now-z.began < metMost
+	z.crowd = len(hosts)+unknown >= c.cfg.Degree
+	many := z.crowd || c.now-z.began < metMost
 	if many == z.many {
 		return
 	}
-	z.many = many
+	z.many, z.counting = many, true
 	for _, m := range c.members {
 		if !m.came {
 			c.rankMate(m, many)
 		}
 	}
+	z.counting = false
+	c.turnsAnew()
 }
 
 // rank counts a member in, or out.
@@ -191,6 +209,14 @@ func (c *Core) rank(m *member, in bool) {
 			z.before[i] += uint16(d)
 		}
 	}
+	if !z.counting {
+		c.turnsAnew()
+	}
+}
+
+// turnsAnew decides which Blocks' turns are ours.
+func (c *Core) turnsAnew() {
+	z := c.zones
 	for i, ok := z.abroad.Next(0); ok; i, ok = z.abroad.Next(i + 1) {
 		c.takeTurn(i)
 	}

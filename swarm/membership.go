@@ -15,7 +15,7 @@ type member struct {
 	zone     uint32
 	mate     bool       // takes turns with us, it or another one of its source
 	ranked   bool       // it: counted in zoning.before
-	source   netip.Addr // where it came from, or is said to be
+	source   netip.Addr // where it came from, or is said to be; invalid: unknown, or it has given us a Block
 	came     bool       // it was in session, as met, with an address of its own or without
 	sessions int        // live
 	complete bool

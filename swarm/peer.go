@@ -41,6 +41,8 @@ type peer struct {
 	sends   []sending
 	allows  uint32        // its ANY: how many of our choice may be in flight to it
 	waits   []await       // a seed: sent, not yet announced by it
+	shares  bool          // it announced the last one that it did or didn't
+	keeps   time.Duration // since when it has kept one, and announced nothing; 0: it doesn't
 	owed    bool          // is in Core.refused
 	open    bool          // it has announced the whole Manifest
 	offered time.Duration // when we offered it a place that it hasn't used yet; 0: none
@@ -242,7 +244,7 @@ func (c *Core) peerHave(p *peer, spans []blocks.Span) {
 			if !p.have.Set(i) {
 				continue
 			}
-			p.said = c.now
+			p.said, p.keeps = c.now, 0
 			if c.pick.has(i) {
 				p.interest++
 			}

@@ -155,7 +155,7 @@ func (c *Core) announcedBy(p *peer, i blocks.Index) {
 		p.open = c.hasManifest(p)
 	}
 	if p.unwait(i) {
-		c.hoarded(p, false)
+		c.passedOn(p)
 		c.push.under[i]-- // holds chooses anew
 	}
 }
@@ -163,7 +163,7 @@ func (c *Core) announcedBy(p *peer, i blocks.Index) {
 // rejected ends the wait for p's HAVE of i: it won't come, and somebody else may be sent it.
 func (c *Core) rejected(p *peer, i blocks.Index) {
 	if p.unwait(i) {
-		c.hoarded(p, true)
+		c.kept(p)
 		c.push.release(c, i)
 	}
 }
@@ -199,8 +199,9 @@ func (c *Core) forgetPushes() {
 		for len(p.waits) > 0 && c.now-p.waits[0].since > awaitTime {
 			i := p.waits[0].index
 			p.waits = p.waits[1:]
-			c.hoarded(p, true)
+			c.kept(p)
 			c.push.release(c, i)
 		}
+		c.accuseHoarder(p)
 	}
 }

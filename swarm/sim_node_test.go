@@ -72,7 +72,7 @@ func (s *sim) add(seed bool) *simNode {
 }
 
 func (n *simNode) addr() netip.AddrPort {
-	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(n.id >> 8), byte(n.id)}), 7700)
+	return netip.AddrPortFrom(n.s.cfg.at(n.id), 7700)
 }
 
 // slow gives a host a share of its rate.
@@ -179,7 +179,7 @@ func (n *simNode) sessionUp(p *simPipe, set *blocks.Bitfield) {
 		n.step(Event{Kind: HeaderKnown, Count: cfg.blocks, Bytes: cfg.manifest, Length: cfg.blockSize})
 	}
 	n.step(Event{
-		Kind: PeerUp, Peer: p.peer, Member: p.to.name, Addr: p.to.addr(), Seed: p.to.core.cfg.Seed,
+		Kind: PeerUp, Peer: p.peer, Member: p.to.name, Addr: p.to.addr(), Source: sourceOf(p.to.addr().Addr()), Seed: p.to.core.cfg.Seed,
 		Lingering: p.to.core.phase == staying, Set: set, Zone: p.to.core.cfg.Zone,
 	})
 	n.most = max(n.most, len(n.core.peers))

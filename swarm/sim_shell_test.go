@@ -81,6 +81,8 @@ func (n *simNode) performOn(p *simPipe, a *Action) {
 		p.say(9, simMsg{kind: Bad, index: a.Index})
 	case Drop:
 		s.together(p.close)
+	case Accuse:
+		s.fail("%s accuses %s, which is honest: %s", n.name, p.to.name, a.Text)
 	default:
 		s.fail("action %d is unknown", a.Kind)
 	}

@@ -3,6 +3,7 @@ package swarm
 import (
 	"fmt"
 	"math/bits"
+	"net/netip"
 	"os"
 	"slices"
 	"strconv"
@@ -29,8 +30,9 @@ type simConfig struct {
 	rate      float64 // bytes per second each way: the payload of one plain TCP copy
 	seed      uint64
 	core      CoreConfig
-	zones     *simZones // nil: no labels
-	everyStep int       // check all invariants every so many steps
+	zones     *simZones               // nil: no labels
+	at        func(id int) netip.Addr // where a host is
+	everyStep int                     // check all invariants every so many steps
 	spread    float64
 	packet    uint32        // bytes that are queued at a time, and told as Progress
 	arrivals  time.Duration // receivers start at random within it
@@ -47,6 +49,7 @@ func baseSim(n int, b uint32, seed uint64) simConfig {
 		receivers: n, blocks: b, manifest: 1, blockSize: 128 << 10, rate: 25e6, seed: seed,
 		spread: 0.5, arrivals: 20 * time.Millisecond, limit: 10 * time.Minute, everyStep: 1, packet: 32 << 10,
 		have: 3 * time.Millisecond,
+		at:   func(id int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, byte(id >> 8), byte(id)}) },
 	}
 }
 

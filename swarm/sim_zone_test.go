@@ -1,6 +1,7 @@
 package swarm
 
 import (
+	"net/netip"
 	"testing"
 
 	"p2pcp/blocks"
@@ -100,6 +101,30 @@ func TestSimZones(t *testing.T) {
 				res := r.finish(t)
 				r.mustCross(t, res, c.copies, c.ratio)
 			}
+		})
+	}
+}
+
+// TestSimZonesSharedAddresses: a Block comes into a zone once, too, where all of it is one IPv6 network, or four hosts are behind an address.
+func TestSimZonesSharedAddresses(t *testing.T) {
+	const zones = 2
+	for name, at := range map[string]func(id int) netip.Addr{
+		"a zone a /64": func(id int) netip.Addr {
+			return netip.AddrFrom16([16]byte{0xfd, 7: byte(id % zones), 15: byte(id + 1)})
+		},
+		"four behind an address": func(id int) netip.Addr {
+			return netip.AddrFrom4([4]byte{10, byte(id % zones), min(byte(id), 1), byte(max(id-1, 0) / (4 * zones))})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachSeed(t, 1, func(t *testing.T, seed uint64) {
+				cfg := baseSim(8*zones, uint32(simEnv("BLOCKS", 1024)), seed)
+				cfg.everyStep, cfg.at = 20011, at
+				cfg.zones = newZones(zones, 1)
+				r := newRun(t, cfg)
+				res := r.finish(t)
+				r.mustCross(t, res, 1.06, 1.30)
+			})
 		})
 	}
 }

@@ -72,9 +72,13 @@ func (c *Core) greedy(p *peer, i blocks.Index) bool {
 	return p.have.Has(i) || (r != nil && r.given > c.n+c.n/8+64) || c.hogs(p)
 }
 
-// hogs tells whether another session of p's source is being sent something, and one of another source too.
+// paysBack is how many times more than it gave us a member may have been sent that is served beside others of its source.
+const paysBack = 4
+
+// hogs tells whether another session of p's source is being sent something, and one of another source too. A source may be a network of
+// hosts: who passes on what it is sent, or gives back, has a share of its own.
 func (c *Core) hogs(p *peer) bool {
-	if !p.source.IsValid() || len(p.sends) > 0 {
+	if !p.source.IsValid() || len(p.sends) > 0 || p.shares || (p.in > 0 && paysBack*p.in >= p.out) {
 		return false
 	}
 	own, others := false, false
@@ -85,37 +89,6 @@ func (c *Core) hogs(p *peer) bool {
 		}
 	}
 	return own && others
-}
-
-// hoards tells whether p's source keeps first copies to itself: what it is sent is not announced, and nobody else gets it from there.
-func (c *Core) hoards(p *peer) bool {
-	if !p.source.IsValid() {
-		return false
-	}
-	if t := c.standings[p.source]; t != nil && t.hoards >= hoarder {
-		return true
-	}
-	late := 0
-	for _, q := range c.peers {
-		for k := 0; q.source == p.source && k < len(q.waits) && c.now-q.waits[k].since > awaitMost; k++ {
-			late++
-		}
-	}
-	return late > unannounced
-}
-
-// hoarded counts a first copy that was announced, or wasn't in time.
-func (c *Core) hoarded(p *peer, yes bool) {
-	switch t := c.standingOf(p.source); {
-	case t == nil:
-	case yes:
-		if t.hoards = min(t.hoards+1, 2*hoarder); t.hoards >= hoarder && !t.hoarded {
-			t.hoarded = true
-			c.accuse(p, "keeps first copies to itself")
-		}
-	default:
-		t.hoards = max(t.hoards-1, 0)
-	}
 }
 
 // standing is what we think of a source, or of the gossip. Nil is one that isn't known, and believed. At most as many as sources that had
@@ -135,9 +108,6 @@ const (
 	maxStandings = 1024
 	trustedDials = maxDials / 2 // under way for one teller
 	doubted      = 8            // vain dials from which on there is one at a time
-	hoarder      = 4            // first copies unannounced from which on it is sent no more
-	awaitMost    = time.Second  // for a first copy to be announced
-	unannounced  = 2            // first copies that may take longer, before no more are sent there
 )
 
 // hearsay stands for the gossip where a source is asked for: nobody comes from there.

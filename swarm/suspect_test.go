@@ -126,6 +126,27 @@ func TestSybilsMakeRoom(t *testing.T) {
 	}
 }
 
+// Hosts of one network aren't many members of one address.
+func TestNetworkMakesRoom(t *testing.T) {
+	net := netip.MustParseAddr("fd00::")
+	for _, each := range []bool{true, false} {
+		r := newRig(t, CoreConfig{Seed: true, Have: setOf(4), Blocks: 4, ManifestBlocks: 1, BlockSize: 128 << 10})
+		for k := range 60 {
+			at := netip.AddrPortFrom(net.Next(), 7)
+			if each {
+				at = netip.AddrPortFrom(netip.AddrFrom16([16]byte{0xfd, 15: byte(k)}), 7)
+			}
+			r.do(Event{Kind: PeerUp, Peer: PeerID(1 + k), Member: fmt.Sprint("m", k), Source: net, Addr: at, Set: setOf(4, none...)})
+		}
+		for k, from := range hosts("bcdefghijk") {
+			r.do(Event{Kind: PeerUp, Peer: PeerID(100 + k), Member: fmt.Sprint("other", k), Source: from, Set: setOf(4, none...)})
+		}
+		if accused := len(kinds(r.all, Accuse)); (accused > 0) == each {
+			t.Errorf("each at an address of its own: %v, and %d accused", each, accused)
+		}
+	}
+}
+
 // Only who is at an address that we were told counts as a seed.
 func TestClaimedSeedIsNone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

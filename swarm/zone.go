@@ -27,17 +27,19 @@ type zoning struct {
 	given  []gift   // what went to other zones in the last turnMin, in order
 
 	// a receiver's
-	abroad *blocks.Bitfield       // Blocks that only peers of other zones hold
-	ours   *blocks.Bitfield       // of them, those that we may ask for
-	before []uint16               // per Index: members of our zone that rank before us
-	turn   []uint16               // per Index: which rank's turn it is, modulo the zone's members
-	since  []time.Duration        // per Index: when that turn began; in the future: not to be asked for until then
-	mates  int                    // other members of our zone, receivers, one a source
-	first  map[netip.Addr]*member // by source: its member that is ranked
-	many   bool                   // we have met so many hosts that there are others, or have just begun
-	began  time.Duration
-	need   time.Duration // how long a Block is on its way to us across zones, smoothed
-	looked time.Duration
+	abroad   *blocks.Bitfield       // Blocks that only peers of other zones hold
+	ours     *blocks.Bitfield       // of them, those that we may ask for
+	before   []uint16               // per Index: members of our zone that rank before us
+	turn     []uint16               // per Index: which rank's turn it is, modulo the zone's members
+	since    []time.Duration        // per Index: when that turn began; in the future: not to be asked for until then
+	mates    int                    // other members of our zone, receivers, one a source
+	first    map[netip.Addr]*member // by source: its member that is ranked
+	crowd    bool                   // we have met so many hosts that there are others
+	many     bool                   // so it is, or we have just begun
+	counting bool                   // many members are ranked at once: turns are decided anew at the end
+	began    time.Duration
+	need     time.Duration // how long a Block is on its way to us across zones, smoothed
+	looked   time.Duration
 }
 
 // crosses tells whether p is of another zone.

@@ -78,10 +78,10 @@ func checkZonesOf(c *Core, i blocks.Index) error {
 	for _, p := range c.peers {
 		switch {
 		case !p.have.Has(i):
-		case p.zone != c.cfg.Zone:
-			abroad = true
-		case !p.overdue && !p.barren && (!c.cfg.Seed || !p.seed):
+		case p.zone == c.cfg.Zone && !p.overdue && !p.barren && (!c.cfg.Seed || !p.seed):
 			home++
+		default: // who gives nothing may as well be abroad
+			abroad = true
 		}
 	}
 	if home != z.home[i] {

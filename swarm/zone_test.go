@@ -156,6 +156,35 @@ func TestZoneComerTakesTheRank(t *testing.T) {
 	holds("other")
 }
 
+// TestZoneGiversHaveTurns: who has given a Block has turns of its own, whoever else comes from there; and is a host of its own.
+func TestZoneGiversHaveTurns(t *testing.T) {
+	const n = 300
+	r := receiver(t, n, CoreConfig{Self: "self", Zone: here})
+	at := netip.MustParseAddr("fd00::")
+	for k := range blocks.Index(defaultDegree) {
+		r.do(Event{Kind: PeerUp, Peer: PeerID(1 + k), Member: fmt.Sprint("mate", k), Source: at, Zone: here, Set: setOf(n, k+1)})
+	}
+	r.upIn(there, 100, "far", false)
+	if got := r.c.zones.mates; got != 1 {
+		t.Errorf("%d have turns who gave nothing", got)
+	}
+	for k := range blocks.Index(defaultDegree) {
+		r.do(Event{Kind: Verified, Peer: PeerID(1 + k), Index: k + 1, Bytes: 128 << 10})
+	}
+	if got := r.c.zones.mates; got != defaultDegree {
+		t.Errorf("%d have turns who gave something", got)
+	}
+	r.now += metMost
+	r.c.zones.many = false
+	if r.wait(turnLook + tickTime); !r.c.zones.many {
+		t.Error("they aren't many hosts")
+	}
+	r.do(Event{Kind: PeerDown, Peer: 1})
+	if r.wait(turnLook + tickTime); !r.c.zones.many {
+		t.Error("they are few once one is down")
+	}
+}
+
 // notOurs is a receiver here with a mate, a far peer that holds everything, and the Blocks whose turn is the mate's.
 func notOurs(t *testing.T, n uint32) (*rig, []blocks.Index) {
 	t.Helper()

@@ -192,7 +192,7 @@ func TestE2EHostile(t *testing.T) {
 		{"wrong blocks", "sent wrong blocks"},
 		{"asks", "flood"},
 		{"asks for everything", ""},
-		{"60 hoarding identities", "keeps first copies"},
+		{"60 hoarding identities", "many members"},
 		{"members that aren't there", ""},
 		{"claimed seed", ""},
 	} {

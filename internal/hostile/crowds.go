@@ -14,7 +14,7 @@ func crowds() []Attack {
 	stay := func(ctx context.Context, c *Conn) { c.alive(ctx) }
 	return []Attack{
 		{Name: "60 identities", Width: 60, Hello: anyName, Do: stay, Blame: "many members"},
-		{Name: "60 hoarding identities", Width: 60, Hello: anyName, Do: hoard, Blame: "first copies"},
+		{Name: "60 hoarding identities", Width: 60, Hello: anyName, Do: hoard, Blame: "many members"},
 		{Name: "20 identities that ask for everything", Width: 20, Hello: anyName, Do: func(_ context.Context, c *Conn) {
 			c.repeat(func(b []byte, n int) []byte { return takeAll(c, b, n) })
 		}, Blame: "flood"},

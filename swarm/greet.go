@@ -79,7 +79,7 @@ func (s *Swarm) admit(conn net.Conn, dialed bool) (*session, greeting, error) {
 	}
 	if err != nil {
 		closeQuietly(conn)
-		s.blame(suspect{g.hello.Member, sourceOf(addrOf(conn.RemoteAddr()).Addr())}, err.Error(), gravityOf(err))
+		s.blame(suspect{g.hello.Member, hostOf(addrOf(conn.RemoteAddr()).Addr())}, err.Error(), gravityOf(err))
 	}
 	return ss, g, err
 }

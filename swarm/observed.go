@@ -52,7 +52,7 @@ func (s *Swarm) observed(conn net.Conn) {
 			_, err = conn.Write(reply)
 		}
 	}
-	s.blame(suspect{h.Member, sourceOf(from)}, err.Error(), gravityOf(err))
+	s.blame(suspect{h.Member, hostOf(from)}, err.Error(), gravityOf(err))
 }
 
 // onlooker is an observer that is being answered.

@@ -1,6 +1,7 @@
 package swarm
 
 import (
+	"cmp"
 	"net/netip"
 	"time"
 
@@ -95,9 +96,7 @@ func (c *Core) session(id PeerID) *peer {
 func (c *Core) header(n, manifest, blockSize uint32) {
 	n = min(n, blocks.MaxBlocks)
 	c.n, c.manifest = n, min(manifest, n)
-	if blockSize > 0 {
-		c.cfg.BlockSize = blockSize
-	}
+	c.cfg.BlockSize = cmp.Or(blockSize, c.cfg.BlockSize)
 	c.widen()
 	c.avail, c.recv = make([]uint16, n), make([]uint16, n)
 	c.flight, c.late = make([]uint8, n), make([]uint8, n)

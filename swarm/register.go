@@ -104,7 +104,7 @@ func (s *Swarm) crowder(source netip.Addr) *session {
 }
 
 // suspect is whom the session's misdeeds are held against.
-func (ss *session) suspect() suspect { return suspect{ss.member, sourceOf(ss.source)} }
+func (ss *session) suspect() suspect { return suspect{ss.member, hostOf(ss.source)} }
 
 // keeps tells whether ss is the one that stays of two crosswise dialled sessions.
 func (s *Swarm) keeps(ss *session) bool {

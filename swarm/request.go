@@ -90,16 +90,6 @@ func (c *Core) room(p *peer) bool {
 	return long < depth && all <= depth
 }
 
-// depth is how many Requests may be outstanding on a session. Who has fewer sessions than others needs more of each: with one alone it is
-// late by as much as its peers serve others meanwhile (simulated, 256 receivers, 128 KiB x 2048: the last one at 1.062 instead of 1.055).
-// Large Blocks go a few at a time, and more of them would wait for each other (64 receivers, 4 MiB x 256: 1.094 instead of 1.084).
-func (c *Core) depth() int {
-	if c.crowded() && len(c.peers) < c.cfg.Degree && c.atOnce() > c.cfg.Degree {
-		return c.cfg.Depth + 1
-	}
-	return c.cfg.Depth
-}
-
 // ahead is how many bytes before the end of a Block the next Request goes to p: what arrives within the delay.
 func (c *Core) ahead(p *peer) uint32 {
 	return max(c.cfg.Lookahead, uint32(min(p.rate*p.delay.Seconds(), float64(c.cfg.BlockSize))))

@@ -5,9 +5,12 @@ import "net/netip"
 // Places are shared out by source: whoever has the key may call itself by any number of names, but not come from any number of
 // addresses.
 
-// sourceOf is what counts as one source: an IPv4 address, or an IPv6 network of 64 bits, since one host has all of its addresses.
+// hostOf is the address that misdeeds are held against: its neighbors in an IPv6 network aren't at fault.
+func hostOf(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
+
+// sourceOf is what counts as one source: an IPv4 address, or an IPv6 network of 64 bits, since one host may have all of its addresses.
 func sourceOf(a netip.Addr) netip.Addr {
-	a = a.Unmap().WithZone("")
+	a = hostOf(a)
 	if a.Is4() || !a.IsValid() || a.IsLinkLocalUnicast() || a.IsLoopback() {
 		return a
 	}

@@ -129,6 +129,40 @@ func TestSimZonesSharedAddresses(t *testing.T) {
 	}
 }
 
+// TestSimNetworks: where many hosts share few IPv6 networks, which might each be one host, they are as fast as others.
+func TestSimNetworks(t *testing.T) {
+	const networks = 3
+	for _, c := range []struct {
+		name          string
+		n             int
+		zones         bool
+		copies, ratio float64
+	}{
+		{"48 receivers", 48, false, 0, 1.12},
+		{"a zone each", 60, true, 2.15, 1.70},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			eachSeed(t, 1, func(t *testing.T, seed uint64) {
+				cfg := baseSim(c.n, uint32(simEnv("BLOCKS", 1024)), seed)
+				cfg.everyStep = 20011
+				cfg.at = func(id int) netip.Addr {
+					return netip.AddrFrom16([16]byte{0xfd, 7: byte(id % networks), 15: byte(id + 1)})
+				}
+				if c.zones {
+					cfg.zones = newZones(networks, 1)
+				}
+				r := newRun(t, cfg)
+				res := r.finish(t)
+				if c.zones {
+					r.mustCross(t, res, c.copies, c.ratio)
+				} else if t.Log(res); res.Ratio > c.ratio {
+					t.Errorf("P2PCP_SIM_SEED=%d: %.3f of the limit, must be %.2f", seed, res.Ratio, c.ratio)
+				}
+			})
+		})
+	}
+}
+
 // TestSimZonesFaults: what may go wrong costs time, and few bytes across.
 func TestSimZonesFaults(t *testing.T) {
 	for _, c := range []struct {

@@ -75,10 +75,12 @@ func (c *Core) greedy(p *peer, i blocks.Index) bool {
 // paysBack is how many times more than it gave us a member may have been sent that is served beside others of its source.
 const paysBack = 4
 
-// hogs tells whether another session of p's source is being sent something, and one of another source too. A source may be a network of
-// hosts: who passes on what it is sent, or gives back, has a share of its own.
+// proven tells whether p passes on what it is sent, or gives back. A source may be a network of hosts, and one that does counts for itself.
+func (p *peer) proven() bool { return p.shares || (p.in > 0 && paysBack*p.in >= p.out) }
+
+// hogs tells whether another session of p's source is being sent something, and one of another source too.
 func (c *Core) hogs(p *peer) bool {
-	if !p.source.IsValid() || len(p.sends) > 0 || p.shares || (p.in > 0 && paysBack*p.in >= p.out) {
+	if !p.source.IsValid() || len(p.sends) > 0 || p.proven() {
 		return false
 	}
 	own, others := false, false
@@ -205,11 +207,17 @@ func (c *Core) mayBury(m *member, ev Event) bool {
 	}
 }
 
-// sources lists where the sessions come from, in order of arrival but for removals.
+// networkGrace is how long a member of an IPv6 network has to prove that it is another host than its neighbors. (Without, sessions came and
+// went at the start: simulated, 48 receivers in three networks took 1.11 instead of 1.08, and 2.2 while none could.)
+const networkGrace = 2 * time.Second
+
+// sources lists where the sessions come from that may be one host's, in order of arrival but for removals.
 func (c *Core) sources() []netip.Addr {
 	list := make([]netip.Addr, len(c.peers))
 	for k, p := range c.peers {
-		list[k] = p.source
+		if !p.proven() && (!p.source.Is6() || c.now-p.up > networkGrace) {
+			list[k] = p.source
+		}
 	}
 	return list
 }
@@ -246,8 +254,8 @@ func (c *Core) dropLoudest() bool {
 // crowds tells whether a source has more than its share while there are others.
 func (c *Core) crowds(source netip.Addr) bool {
 	own := 0
-	for _, p := range c.peers {
-		if p.source == source {
+	for _, s := range c.sources() {
+		if s == source {
 			own++
 		}
 	}

@@ -138,6 +138,7 @@ func TestNetworkMakesRoom(t *testing.T) {
 			}
 			r.do(Event{Kind: PeerUp, Peer: PeerID(1 + k), Member: fmt.Sprint("m", k), Source: net, Addr: at, Set: setOf(4, none...)})
 		}
+		r.wait(networkGrace + tickTime)
 		for k, from := range hosts("bcdefghijk") {
 			r.do(Event{Kind: PeerUp, Peer: PeerID(100 + k), Member: fmt.Sprint("other", k), Source: from, Set: setOf(4, none...)})
 		}

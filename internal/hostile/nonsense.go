@@ -29,7 +29,7 @@ func nonsense() []Attack {
 				_ = c.frames(nil)
 			}
 		}},
-		{Name: "an endless hello", Width: 50, Raw: func(_ context.Context, c *Conn) {
+		{Name: "an endless hello", Width: 50, Blame: "protocol error", Raw: func(_ context.Context, c *Conn) {
 			if c.send(raw(wire.THello, 4<<20, nil)) != nil {
 				return
 			}

@@ -24,7 +24,7 @@ func results() []Attack {
 				return wire.Result{State: wire.Changed, Member: c.foe.Name, Host: host(c.foe.Name), Target: fmt.Sprintf("/%d", n)}.Append(b)
 			})
 		}},
-		{Name: "results of many hosts", Width: 16, Hello: anyName, Do: func(ctx context.Context, c *Conn) {
+		{Name: "results of many hosts", Width: 16, Hello: anyName, Blame: "another's name", Do: func(ctx context.Context, c *Conn) {
 			name := wire.MemberName(fmt.Sprintf("sybil%d", c.n), uint32(c.n))
 			_ = c.send(wire.Result{State: wire.Changed, Member: name, Host: host(name), Target: "/" + strings.Repeat("t", 4000)}.Append(nil))
 			pause(ctx, again)

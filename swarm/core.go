@@ -30,7 +30,7 @@ type CoreConfig struct {
 	Have           *blocks.Bitfield // a seed's Blocks
 	ManifestBlocks uint32
 	BlockSize      uint32
-	Degree         int           // sessions wanted beyond FullMesh members: 16
+	Degree         int           // sessions wanted beyond FullMesh members: 16, and a quarter more where Blocks are large
 	FullMesh       int           // other members up to which everyone talks to everyone: 20, with a Zone 40
 	Width          int           // a seed's unasked Blocks in flight: one per receiver's session, 4 to 16
 	Depth          int           // Requests outstanding on a session: 1; one more where sessions are few

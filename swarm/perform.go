@@ -50,9 +50,7 @@ func (s *Swarm) perform(a Action) {
 		if a.Kind == Any && a.Count > 0 {
 			s.flushAll() // else a seed would push what we hold and haven't said yet
 		}
-		s.mu.Lock()
-		ss := s.sessions[a.Peer]
-		s.mu.Unlock()
+		ss := s.session(a.Peer)
 		if ss == nil {
 			return
 		}
@@ -70,14 +68,16 @@ func (s *Swarm) perform(a Action) {
 func (s *Swarm) accuse(a Action) {
 	if a.Peer == 0 {
 		s.blame(suspect{name: "gossip"}, a.Text, mishap)
-		return
-	}
-	s.mu.Lock()
-	ss := s.sessions[a.Peer]
-	s.mu.Unlock()
-	if ss != nil {
+	} else if ss := s.session(a.Peer); ss != nil {
 		s.blame(ss.suspect(), a.Text, mishap)
 	}
+}
+
+// session is the one with a peer; nil: there is none.
+func (s *Swarm) session(id PeerID) *session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sessions[id]
 }
 
 // perform carries out an Action that concerns one session.

@@ -124,6 +124,9 @@ func (c *Core) offerMore() {
 			free--
 		}
 	}
+	if free <= 0 {
+		return
+	}
 	slices.SortStableFunc(c.refused, func(p, q *peer) int { return cmp.Compare(p.have.Count(), q.have.Count()) })
 	kept := c.refused[:0]
 	for _, p := range c.refused {

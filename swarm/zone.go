@@ -37,8 +37,8 @@ type zoning struct {
 	crowd    bool                   // we have met so many hosts that there are others
 	many     bool                   // so it is, or we have just begun
 	counting bool                   // many members are ranked at once: turns are decided anew at the end
-	began    time.Duration
-	need     time.Duration // how long a Block is on its way to us across zones, smoothed
+	began    time.Duration          // when we met the first peer of another zone
+	need     time.Duration          // how long a Block is on its way to us across zones, smoothed
 	looked   time.Duration
 }
 

@@ -30,7 +30,7 @@ type Compare struct {
 }
 
 // CompareTarget looks at target: equal size and mtime are taken as equal, equal size and another mtime is hashed; checksum
-// hashes all. Special files and symlinks are compared without following. Files are hashed by up to GOMAXPROCS workers, from
+// hashes all. Special files and symlinks are compared without following. Files are hashed by as many workers as there are cores, from
 // which progress (may be nil) is called with the bytes hashed so far.
 func CompareTarget(ctx context.Context, m *Manifest, target string, checksum bool, progress func(bytes uint64)) (Compare, error) {
 	for tries := compareTries; ; tries-- {
@@ -173,7 +173,7 @@ func (c *comparer) hash(ctx context.Context, at shelf) error {
 		}
 	}
 	bufs := sync.Pool{New: func() any { return new([hashStep]byte) }}
-	return each(ctx, len(todo), runtime.GOMAXPROCS(0), func(ctx context.Context, n int) error {
+	return each(ctx, len(todo), runtime.NumCPU(), func(ctx context.Context, n int) error {
 		e := &c.manifest.Entries[todo[n]]
 		f, _, err := openRegular(at.root, at.name(e.Path), os.O_RDONLY)
 		if err != nil {

@@ -24,7 +24,7 @@ func (s *Store) Check(ctx context.Context, fetch TreeFetcher, has, lacks func(In
 		store: s, content: s.content, fetch: fetch, has: has, lacks: lacks,
 		open:  s.claims.Clone(),
 		found: make(map[Root]candidate),
-		bufs:  make(chan []byte, min(runtime.GOMAXPROCS(0), maxCheckers)),
+		bufs:  make(chan []byte, min(runtime.NumCPU(), maxCheckers)),
 	}
 	for range cap(k.bufs) {
 		k.bufs <- nil

@@ -27,7 +27,7 @@ const (
 )
 
 // BuildTree reads size bytes and returns the complete Tree (Root computed), and which Blocks are all zero (nil in a file of at
-// most one Block: PROTOCOL 1.2 has none there). Blocks are hashed by up to GOMAXPROCS workers, each with at most a
+// most one Block: PROTOCOL 1.2 has none there). Blocks are hashed by at most a worker for each core, each with at most a
 // Block of memory; they take turns in r, but read a FileReader at a time. progress, if not nil, is called with each Block's length, never concurrently. io.ErrUnexpectedEOF if r
 // is short, ErrTooLong if longer, ErrTooLarge if the file has more than MaxBlocks.
 func BuildTree(r io.Reader, size uint64, blockSize uint32, progress func(n int)) (*Tree, []Span, error) {
@@ -117,7 +117,7 @@ func (b *builder) buildMany() {
 	}
 	t.levels[0].cvs = make([]CV, t.blocks)
 	var wg sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), maxBuilders, int(t.blocks)) {
+	for range min(runtime.NumCPU(), maxBuilders, int(t.blocks)) {
 		wg.Go(b.work)
 	}
 	wg.Wait()

@@ -11,13 +11,15 @@
 //   - names that came from others are quoted when they hold anything but printable characters.
 //   - stdin is read only where the user wrote "-".
 //
-// Goroutines: one that waits for signals while an app lives, and one for each display while it is shown. Both end, and are
+// Goroutines: one that waits for signals and one that sets the number of threads while an app lives, and one for each display while it is shown. Both end, and are
 // waited for, before Main returns.
 package cmd
 
 import (
+	"context"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 )
@@ -28,6 +30,11 @@ func Main(args []string, stdin, stdout, stderr *os.File) int {
 	noDumps() // after calm, which writes to files that are only root's then
 	a := newApp(args, stdin, stdout, stderr)
 	defer a.close()
+	ctx, stop := context.WithCancel(context.Background())
+	var governing sync.WaitGroup
+	governing.Go(func() { govern(ctx, cpuTime) })
+	defer governing.Wait()
+	defer stop()
 	root := newRoot(a)
 	// An empty slice, unlike nil, doesn't make cobra read os.Args.
 	root.SetArgs(append([]string{}, args...))

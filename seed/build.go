@@ -16,7 +16,7 @@ type Options struct {
 	CacheDir string                   // where hashes are remembered, made if it is missing; "": no cache
 	Warn     func(path, why string)   // skipped devices, sockets, fifos; a cache that isn't used; from Build's goroutine
 	Progress func(done, total uint64) // bytes hashed or found in the cache; from any goroutine, also concurrently
-	Workers  int                      // small files hashed at a time: GOMAXPROCS
+	Workers  int                      // small files hashed at a time; 0: one for each core
 
 	BlockSize uint32 // in bytes, one that a Header may have; 0: chosen by how much there is
 
@@ -31,7 +31,7 @@ type Options struct {
 // while it is hashed is a *ChangedError. Other errors: ErrSameName, ErrEmpty, ErrPattern, ctx's.
 func Build(ctx context.Context, paths []string, o Options) (*Source, error) {
 	if o.Workers <= 0 {
-		o.Workers = runtime.GOMAXPROCS(0)
+		o.Workers = runtime.NumCPU()
 	}
 	if o.now == nil {
 		o.now = time.Now

@@ -168,7 +168,7 @@ func New(cfg Config) *Swarm {
 		observers: guests{max: maxObserver},
 		greeting:  guests{max: maxGreeting},
 		rechecks:  make(chan Event, 64),
-		landers:   make(chan struct{}, min(runtime.GOMAXPROCS(0), maxLanders)),
+		landers:   make(chan struct{}, min(runtime.NumCPU(), maxLanders)),
 		sessions:  map[PeerID]*session{},
 		byMember:  map[string]*session{},
 		banned:    map[suspect]bool{},

@@ -25,6 +25,8 @@ type incoming struct {
 	hash    blocks.Hasher
 	spare   []blocks.CV
 	spans   []blocks.Span
+	short   bool      // the last read
+	wake    int       // how many bytes must be there to wake the reader, where it may wait for more than one; 0: one
 	refresh time.Time // when the read deadline was last moved
 	named   int       // members that the peer told us of
 	voice   voice
@@ -103,6 +105,7 @@ func (ss *session) readBytes(br *bufio.Reader, n uint32) error {
 			return err
 		}
 	}
+	ss.wakeAt(0)
 	if !in.discard {
 		ss.s.post(Event{Kind: Progress, Peer: ss.id, Index: in.Index, Offset: in.Offset, Length: in.Length, Bytes: in.got})
 	}
@@ -119,7 +122,7 @@ const unlimitedBite = 64 << 10
 
 // readSome takes up to n content bytes, as much as the limit lets pass at once or has come.
 func (ss *session) readSome(br *bufio.Reader, n uint32) error {
-	in, limit := &ss.in, ss.s.cfg.Down
+	in, limit, left := &ss.in, ss.s.cfg.Down, n
 	if limit == nil {
 		n = min(n, unlimitedBite)
 	} else {
@@ -137,8 +140,12 @@ func (ss *session) readSome(br *bufio.Reader, n uint32) error {
 	case limit != nil:
 		_, err = io.ReadFull(br, in.buf[in.got:in.got+n])
 	default:
+		if in.short && br.Buffered() == 0 {
+			ss.wakeAt(left)
+		}
 		var some int
 		some, err = br.Read(in.buf[in.got : in.got+n]) // past br's buffer if there is room for as much
+		in.short = uint32(some) < n
 		n = uint32(some)
 	}
 	if err != nil {
@@ -154,6 +161,20 @@ func (ss *session) readSome(br *bufio.Reader, n uint32) error {
 	ss.ration.earn(n)
 	in.hash.Hash(in.buf[:in.got])
 	return nil
+}
+
+// minWake is the least that a reader waits for: a few packets' worth, as a wake-up costs about as much as taking so many bytes.
+const minWake = 8 << 10
+
+// wakeAt has the reader woken when the n bytes that a frame still lacks are there, instead of by every packet. Those are owed: a peer
+// that sends them slowly is read from when the deadline passes, and at each one's end all is as before.
+func (ss *session) wakeAt(n uint32) {
+	if n < minWake {
+		n = 0
+	}
+	if in := &ss.in; int(n) != in.wake && setWake(ss.conn, int(n)) {
+		in.wake = int(n)
+	}
 }
 
 // Under a limit bytes pass in bites of biteTime's worth, so that sessions take turns quickly, and of at least minBite.

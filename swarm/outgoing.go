@@ -14,12 +14,12 @@ import (
 )
 
 // DATA frames are sized by time, so that control frames pass between them: one that took longer than slowFrame to write
-// is halved next time, one quicker than fastFrame doubled.
+// is halved next time, one quicker than fastFrame doubled. HAVEs gather for as long; a receiver wakes once or twice for a frame.
 const (
 	minFrame  = 16 << 10 // bytes: 0.7 ms at 200 Mbit/s
 	maxFrame  = wire.MaxData
-	fastFrame = 1 * time.Millisecond
-	slowFrame = 4 * time.Millisecond
+	fastFrame = 12 * time.Millisecond
+	slowFrame = 25 * time.Millisecond
 )
 
 // outgoing is the Block that is being sent. Only the writer touches it.

@@ -12,15 +12,22 @@ func setUnsent(conn net.Conn, n int) {
 	if secure, ok := conn.(interface{ NetConn() net.Conn }); ok { // TLS
 		conn = secure.NetConn()
 	}
-	t, ok := conn.(*net.TCPConn)
-	if !ok {
-		return
+	setOption(conn, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, n)
+}
+
+// setWake makes the kernel wake who waits for conn's bytes only when n of them are there (SO_RCVLOWAT), and tells whether it
+// will. It won't on TLS, which may hold some of them already.
+func setWake(conn net.Conn, n int) bool { return setOption(conn, unix.SOL_SOCKET, unix.SO_RCVLOWAT, n) }
+
+func setOption(conn net.Conn, level, option, value int) (ok bool) {
+	t, plain := conn.(*net.TCPConn)
+	if !plain {
+		return false
 	}
 	raw, err := t.SyscallConn()
 	if err != nil {
-		return
+		return false
 	}
-	_ = raw.Control(func(fd uintptr) {
-		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, n)
-	})
+	err = raw.Control(func(fd uintptr) { ok = unix.SetsockoptInt(int(fd), level, option, value) == nil })
+	return ok && err == nil
 }

@@ -76,6 +76,9 @@ func mainErr() error {
 	if *quick {
 		return b.experiment(ctx, quickCase)
 	}
+	if err := warm(); err != nil {
+		return err
+	}
 	for _, e := range experiments {
 		if !match.MatchString(e.name) {
 			continue

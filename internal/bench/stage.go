@@ -81,7 +81,7 @@ func (s *stage) limit() float64 {
 }
 
 // clean makes the receivers as they were at first, just before a run. Where nothing bounds the rate, the memory for the
-// copies is touched before: a virtual machine may have given it back to its host, and would pay for it in the run.
+// copies is touched before, for machines without enough to keep warm.
 func (s *stage) clean(ctx context.Context) error {
 	script := "rm -rf " + lab.Scratch + "/* " + lab.Scratch + "/.[!.]*"
 	if s.mbit == 0 {

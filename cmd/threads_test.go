@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -64,26 +65,26 @@ func TestGovern(t *testing.T) {
 	most := runtime.GOMAXPROCS(4)
 	defer runtime.GOMAXPROCS(most)
 	synctest.Test(t, func(t *testing.T) {
-		load := 0.0 // threads
+		var load atomic.Int64 // threads
 		var used, at time.Duration
 		start := time.Now()
 		cpu := func() time.Duration {
 			now := time.Since(start)
-			used, at = used+time.Duration(load*float64(now-at)), now
+			used, at = used+time.Duration(load.Load())*(now-at), now
 			return used
 		}
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { defer close(ended); govern(ctx, cpu) }()
 		for _, c := range []struct {
-			load float64
+			load int64
 			want int
 		}{{0, 1}, {1, 2}, {2, 4}, {4, 4}, {1, 2}, {0, 1}, {4, 4}} {
-			load = c.load
+			load.Store(c.load)
 			time.Sleep(3 * time.Second)
 			synctest.Wait()
 			if n := runtime.GOMAXPROCS(0); n != c.want {
-				t.Errorf("%d threads at a load of %v, want %d", n, load, c.want)
+				t.Errorf("%d threads at a load of %d, want %d", n, c.load, c.want)
 			}
 		}
 		stop()

@@ -11,8 +11,8 @@
 //   - names that came from others are quoted when they hold anything but printable characters.
 //   - stdin is read only where the user wrote "-".
 //
-// Goroutines: one that waits for signals and one that sets the number of threads while an app lives, and one for each display while it is shown. Both end, and are
-// waited for, before Main returns.
+// Goroutines: one that waits for signals and one that sets the number of threads while an app lives, and one for each display
+// while it is shown. All end, and are waited for, before Main returns.
 package cmd
 
 import (

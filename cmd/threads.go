@@ -20,7 +20,7 @@ const (
 
 // governor decides how many threads run goroutines at a time: as few as the process fills. Where Blocks trickle in over many sessions
 // every wake-up would else wake a second thread to look for work that the first has done by then: with one thread 8 receivers at
-// 200 Mbit/s need an eighth less CPU, 16 of them a sixth (docs/PERFORMANCE.md). Who hashes or has a fast link fills one, and is given
+// 200 Mbit/s need a twentieth to a tenth less CPU (docs/PERFORMANCE.md). Who hashes or has a fast link fills one, and is given
 // twice as many until it doesn't fill them, within tens of milliseconds.
 type governor struct {
 	most int           // threads: what the runtime chose, cores or GOMAXPROCS

@@ -25,8 +25,8 @@ type incoming struct {
 	hash    blocks.Hasher
 	spare   []blocks.CV
 	spans   []blocks.Span
-	short   bool      // the last read
-	wake    int       // how many bytes must be there to wake the reader, where it may wait for more than one; 0: one
+	short   bool      // the last read brought less than it had room for: the next one will wait
+	wake    int       // bytes that must be there for the kernel to wake the reader; 0: one
 	refresh time.Time // when the read deadline was last moved
 	named   int       // members that the peer told us of
 	voice   voice
@@ -166,8 +166,8 @@ func (ss *session) readSome(br *bufio.Reader, n uint32) error {
 // minWake is the least that a reader waits for: a few packets' worth, as a wake-up costs about as much as taking so many bytes.
 const minWake = 8 << 10
 
-// wakeAt has the reader woken when the n bytes that a frame still lacks are there, instead of by every packet. Those are owed: a peer
-// that sends them slowly is read from when the deadline passes, and at each one's end all is as before.
+// wakeAt has the reader woken when the n bytes that a frame still lacks are there, instead of by every packet: the peer owes them, and
+// one that sends them slowly is read from when the deadline passes. Behind the frame nothing is owed: wakeAt(0), or the reader stalls.
 func (ss *session) wakeAt(n uint32) {
 	if n < minWake {
 		n = 0

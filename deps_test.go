@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -14,8 +15,8 @@ import (
 )
 
 // arrows is the import graph: each package with those of ours that it may import. Don't relax it to make a build pass: an arrow
-// that isn't here is a change of the architecture (docs/ARCHITECTURE.md). Tests may import what they like; internal/hostile is theirs,
-// internal/lab theirs and the benchmarks'.
+// that isn't here is a change of the architecture (docs/ARCHITECTURE.md). Tests may import what they like; internal/hostile and
+// internal/bubble are theirs, internal/lab theirs and the benchmarks'.
 const arrows = `
 	.             -> cmd
 	cmd           -> swarm swarm/wire seed gossip blocks internal/port internal/fleet completions
@@ -27,6 +28,7 @@ const arrows = `
 	internal/port ->
 	internal/fleet ->
 	internal/lab  ->
+	internal/bubble ->
 	internal/hostile -> swarm/wire internal/port blocks
 	internal/bench -> internal/lab internal/bench/plot
 	internal/reliability ->
@@ -157,6 +159,22 @@ func TestWrongArrowsAreNoticed(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q", got)
+	}
+}
+
+// Tests in virtual time go through internal/bubble, which says why; that of the threads themselves sets how many there are.
+func TestBubbles(t *testing.T) {
+	err := filepath.WalkDir(".", func(name string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(name, "_test.go") || name == "deps_test.go" || name == filepath.Join("cmd", "threads_test.go") {
+			return err
+		}
+		if src, err := os.ReadFile(name); err != nil || bytes.Contains(src, []byte("synctest.Test(")) {
+			t.Errorf("%s: synctest.Test (%v)", name, err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -6,15 +6,15 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"p2pcp/internal/bubble"
 	"p2pcp/seed"
 )
 
 // TestBootstrapNames: a name gives all of its addresses, is waited for where nothing else is known, and skipped where something is.
 func TestBootstrapNames(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		begun, warned := time.Now(), ""
 		b := bootstrap{
 			patience: 10 * time.Second,

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"net/netip"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"p2pcp/blocks"
+	"p2pcp/internal/bubble"
 	"p2pcp/swarm"
 	"p2pcp/swarm/wire"
 )
@@ -65,7 +65,7 @@ func TestContentSearch(t *testing.T) {
 		{"never", empty, func(netip.AddrPort, time.Duration) (manifestHolder, error) { return empty, nil }, swarm.ErrNoManifest, exitNobody},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				begin, dials := time.Now(), 1
 				closed = 0
 				s := contentSearch{addrs: []netip.AddrPort{fakeAddr(1)}, patience: manifestPatience}
@@ -96,7 +96,7 @@ func TestContentSearch(t *testing.T) {
 
 // TestContentSearchEndsWithContext: within a pause.
 func TestContentSearchEndsWithContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		closed := 0
 		empty := fakeHolder{err: swarm.ErrNoManifest, closed: &closed}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)

@@ -3,13 +3,14 @@ package cmd
 import (
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"p2pcp/internal/bubble"
 )
 
 // TestProgressInALog runs a transfer of ten minutes with stderr being a file.
 func TestProgressInALog(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		a, out, errs := newTestApp(t)
 		begun := time.Now()
 		p := a.startProgress("get", func() progressSnapshot {
@@ -65,7 +66,7 @@ func TestProgressClosesWithTheTransfer(t *testing.T) {
 		},
 	} {
 		for _, json := range []bool{false, true} {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				a, out, errs := newTestApp(t)
 				a.json = json
 				begun := time.Now()
@@ -93,7 +94,7 @@ func TestProgressClosesWithTheTransfer(t *testing.T) {
 
 // Where there is no rate none is told: before the second look at a stage, and where all was over at once.
 func TestProgressWithoutARate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		a, _, errs := newTestApp(t)
 		begun := time.Now()
 		p := a.startProgress("get", func() progressSnapshot {
@@ -122,7 +123,7 @@ func TestProgressWithoutARate(t *testing.T) {
 }
 
 func TestProgressQuietAndJSON(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		pull := func() progressSnapshot {
 			return progressSnapshot{Stage: stageHashing, Name: "x", Done: 1, Total: 2}
 		}

@@ -10,9 +10,9 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"p2pcp/internal/bubble"
 	"p2pcp/internal/port"
 	"p2pcp/swarm"
 	"p2pcp/swarm/wire"
@@ -84,7 +84,7 @@ func (f *fakeSwarm) survey(ctx context.Context, boot ...netip.AddrPort) (survey,
 
 // TestSurveyFindsEveryMember: each member knows only three others, and all are found, each asked once.
 func TestSurveyFindsEveryMember(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		const n = 200
 		var f fakeSwarm
 		for i := range n {
@@ -117,7 +117,7 @@ func TestSurveyFindsEveryMember(t *testing.T) {
 
 // TestSurveyIsNotHeldUp: neither by the ticket's other addresses nor by members that hang.
 func TestSurveyIsNotHeldUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f := fakeSwarm{slow: map[netip.AddrPort]time.Duration{fakeAddr(9): time.Hour, fakeAddr(2): time.Hour}}
 		f.put(0, 1, 2, 3)
 		f.put(1, 0)
@@ -144,7 +144,7 @@ func TestSurveyIsNotHeldUp(t *testing.T) {
 
 // TestSurveyDistrusts: a member that names many addresses, itself, and nonsense.
 func TestSurveyDistrusts(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		var f fakeSwarm
 		f.put(0)
 		liar := f.at[fakeAddr(0)]
@@ -175,7 +175,7 @@ func TestSurveyDistrusts(t *testing.T) {
 
 // TestSurveyTriesOtherAddresses: one member is named at a dead and at a living address.
 func TestSurveyTriesOtherAddresses(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		var f fakeSwarm
 		f.put(0, 1)
 		f.put(1)
@@ -203,7 +203,7 @@ func TestSurveyOfNobody(t *testing.T) {
 		{"another version", []error{version, nil}, port.ErrVersion, exitFailure},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				f := fakeSwarm{fails: map[netip.AddrPort]error{}}
 				var boot []netip.AddrPort
 				for i, err := range c.errs {
@@ -221,7 +221,7 @@ func TestSurveyOfNobody(t *testing.T) {
 
 // TestSurveyEndsWithContext: at once, with its cause.
 func TestSurveyEndsWithContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f := fakeSwarm{slow: map[netip.AddrPort]time.Duration{fakeAddr(0): time.Hour}}
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(time.Second, func() { cancel(errInterrupted) })

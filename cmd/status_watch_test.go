@@ -6,14 +6,15 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"p2pcp/internal/bubble"
 )
 
 // TestWatch looks each second on a terminal, bears a swarm that is away for a while, and ends with the interrupt; the last
 // frame stays.
 func TestWatch(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		a, out, errs := newTestApp(t)
 		a.term = terminal{live: true, size: func() (int, int) { return 200, 24 }}
 		a.screen.size = a.term.size
@@ -51,7 +52,7 @@ func TestWatch(t *testing.T) {
 
 // TestWatchInALog prints a line each interval, and gives up when nobody answers any more.
 func TestWatchInALog(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		a, out, errs := newTestApp(t)
 		a.interval = 10 * time.Second
 		var f fakeSwarm

@@ -8,10 +8,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"p2pcp/blocks"
+	"p2pcp/internal/bubble"
 	"p2pcp/seed"
 	"p2pcp/swarm"
 	"p2pcp/swarm/wire"
@@ -77,7 +77,7 @@ func TestMemoryOfALiveView(t *testing.T) {
 
 // TestTopIsNotHeldUp: a hundred hosts that hang don't delay a frame, and who answers late is there in the next.
 func TestTopIsNotHeldUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		const n = 300
 		f := fakeSwarm{slow: map[netip.AddrPort]time.Duration{}}
 		for i := range n {

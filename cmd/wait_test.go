@@ -7,10 +7,10 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"p2pcp/blocks"
+	"p2pcp/internal/bubble"
 	"p2pcp/seed"
 	"p2pcp/swarm/wire"
 )
@@ -106,7 +106,7 @@ func TestWaitVerdicts(t *testing.T) {
 		{"no seed", waitFlags{}, "", [][]wire.LedgerRow{nil}, exitNobody, "", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				a, out, _ := newTestApp(t)
 				begin := time.Now()
 				err := fakeWait(a, &c.flags, c.alive, c.looks...).run()

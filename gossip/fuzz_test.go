@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"p2pcp/internal/bubble"
 )
 
 // FuzzPacket gives a running Node arbitrary bytes, as a datagram and as a stream: as they are, sealed with the key behind our
@@ -24,7 +26,7 @@ func FuzzPacket(f *testing.F) {
 		if len(b) > 4096 {
 			return
 		}
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			net := newMemnet()
 			cfg := testConfig(0)
 			host := net.host(cfg.Advertise)

@@ -5,13 +5,14 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"p2pcp/internal/bubble"
 )
 
 // inSwarm runs a test of n members in a bubble, and ends them: the bubble fails on a goroutine left.
 func inSwarm(t *testing.T, n int, test func(s *swarm)) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		s := newSwarm(t)
 		for i := range n {
 			s.start(testConfig(i))
@@ -186,7 +187,7 @@ func TestMemberWithAnotherKeyIsNeverSeen(t *testing.T) {
 }
 
 func TestMembersBeyondTheCapAreRefused(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		s := newSwarm(t)
 		for i := range 12 {
 			cfg := testConfig(i)
@@ -207,7 +208,7 @@ func TestMembersBeyondTheCapAreRefused(t *testing.T) {
 }
 
 func TestJoinRetriesUntilSomebodyIsThere(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		s := newSwarm(t)
 		s.start(testConfig(1))
 		time.Sleep(time.Minute)
@@ -221,7 +222,7 @@ func TestJoinRetriesUntilSomebodyIsThere(t *testing.T) {
 }
 
 func TestAloneAgainJoinsAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		s := newSwarm(t)
 		seed := s.start(testConfig(0))
 		s.start(testConfig(1))
@@ -263,7 +264,7 @@ func TestHalvesFindEachOtherAgain(t *testing.T) {
 }
 
 func TestWithoutDatagramsTheSwarmGoesOn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		s := newSwarm(t)
 		s.net.noUDP = true
 		for i := range 8 {

@@ -5,12 +5,13 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"p2pcp/internal/bubble"
 )
 
 func TestUnreadEventsBlockNobody(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		s := newSwarm(t)
 		silent, _ := s.attached(testConfig(40))
 		silent.Join([]netip.AddrPort{memberAddr(0)})
@@ -69,7 +70,7 @@ func TestRunRefusesWhatCanNotWork(t *testing.T) {
 }
 
 func TestStreamsBeforeAndAfterRun(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		s := newSwarm(t)
 		seed, host := s.attached(testConfig(0))
 		s.start(testConfig(1)) // dials a Node that doesn't run yet

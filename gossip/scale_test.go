@@ -12,8 +12,9 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"p2pcp/internal/bubble"
 )
 
 // crowdStep is how often a crowd is looked at.
@@ -233,7 +234,7 @@ func TestCrowdSeesItself(t *testing.T) {
 	}
 	for _, over := range []time.Duration{time.Second, 10 * time.Second} {
 		t.Run(fmt.Sprintf("%d/%v", n, over), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				c := newCrowd(t, n, over)
 				f := c.figures(over)
 				t.Logf("| %d | %v | %.2f | %.2f | %.2f | %.2f | %d | %d | %d | %d | %d | %d | %d | %d | %.1f-%.1f |", n, over,

@@ -8,10 +8,10 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"p2pcp/blocks"
+	"p2pcp/internal/bubble"
 )
 
 // TestAThousandMembersMakeFortySessions offers one node 1000 members, by name and by sessions that they open.
@@ -152,7 +152,7 @@ func usedAtHalf(t *testing.T, large int) (u use) {
 		runtime.ReadMemStats(&ms)
 		return int64(ms.HeapAlloc)
 	}
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, large), newMemNet()
 		before := heap()
 		seed := newNode(t, n, g, 0, asSeed).start()

@@ -14,13 +14,14 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"p2pcp/internal/bubble"
 	"p2pcp/internal/port"
 	"p2pcp/swarm/wire"
 )
 
 func TestCrosswiseDialsLeaveOneSession(t *testing.T) {
 	for range 5 { // the order of goroutines differs
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			g, n := newGoods(t, 20), newMemNet()
 			a, b := newNode(t, n, g, 1, asSeed).start(), newNode(t, n, g, 2, knows(1)).start()
 			synctest.Wait()
@@ -43,7 +44,7 @@ func TestCrosswiseDialsLeaveOneSession(t *testing.T) {
 }
 
 func TestOwnAddress(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 3), newMemNet()
 		p := newNode(t, n, g, 1, func(c *Config) { knows(1)(c); c.Core.Wait = 30 * time.Second }).start()
 		if <-p.done; !errors.Is(p.err, ErrNobody) {
@@ -56,7 +57,7 @@ func TestOwnAddress(t *testing.T) {
 }
 
 func TestSeedThatComesLater(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 5), newMemNet()
 		get := newNode(t, n, g, 1, knows(0)).start()
 		time.Sleep(20 * time.Second)
@@ -74,7 +75,7 @@ func TestSeedThatComesLater(t *testing.T) {
 
 // A session with a member must not keep us from looking for the seed, which knows nobody after its restart.
 func TestRestartedSeedIsFound(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 20), newMemNet()
 		seed := newNode(t, n, g, 0, asSeed)
 		seed.disk.rotten[8] = errors.New("unreadable")
@@ -97,7 +98,7 @@ func TestRestartedSeedIsFound(t *testing.T) {
 }
 
 func TestWrongKey(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 3), newMemNet()
 		n.silence(addrOfHost(0), port.ErrSilent)
 		begin := time.Now()
@@ -110,7 +111,7 @@ func TestWrongKey(t *testing.T) {
 }
 
 func TestSilenceFollowedByAnswer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 3), newMemNet()
 		n.silence(addrOfHost(0), port.ErrSilent)
 		get := newNode(t, n, g, 1, knows(0)).start()
@@ -130,7 +131,7 @@ func TestSilenceFollowedByAnswer(t *testing.T) {
 
 // TestStoppedSeedIsWaitedFor: who is stopped takes connections and says nothing until it goes on. That is no wrong key.
 func TestStoppedSeedIsWaitedFor(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 3), newMemNet()
 		n.silence(addrOfHost(0), fmt.Errorf("%w: %w", port.ErrSilent, os.ErrDeadlineExceeded))
 		get := newNode(t, n, g, 1, knows(0)).start()
@@ -145,7 +146,7 @@ func TestStoppedSeedIsWaitedFor(t *testing.T) {
 }
 
 func TestAnotherVersion(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 3), newMemNet()
 		n.silence(addrOfHost(0), &port.VersionError{Ours: 1, Theirs: 2})
 		n.silence(addrOfHost(2), port.ErrSilent)
@@ -158,7 +159,7 @@ func TestAnotherVersion(t *testing.T) {
 
 // Who has no place for us is left alone for a while.
 func TestTurnedAway(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 3), newMemNet()
 		c := puppetAt(t, n, g, 0, func(h *wire.Hello) {
 			full(h)
@@ -180,7 +181,7 @@ func TestTurnedAway(t *testing.T) {
 
 // An address that another process has taken over: who was there before is gone, and the session that stands isn't disturbed.
 func TestAddressTakenOver(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 20), newMemNet()
 		seed := newNode(t, n, g, 0, func(c *Config) { asSeed(c); c.Up = rate.NewLimiter(5000, 1000) }).start()
 		get := newNode(t, n, g, 1, knows(0)).start()
@@ -201,7 +202,7 @@ func TestAddressTakenOver(t *testing.T) {
 }
 
 func TestNameThatNobodyAnswersTo(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 20), newMemNet()
 		seed := newNode(t, n, g, 0, asSeed).start()
 		get := newNode(t, n, g, 1, nil).start()
@@ -221,7 +222,7 @@ func TestNameThatNobodyAnswersTo(t *testing.T) {
 }
 
 func TestRaceClosesItsLosers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 3), newMemNet()
 		var mu sync.Mutex
 		var conns []net.Conn

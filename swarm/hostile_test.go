@@ -7,12 +7,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"golang.org/x/time/rate"
 
 	"p2pcp/blocks"
+	"p2pcp/internal/bubble"
 	"p2pcp/internal/hostile"
 	"p2pcp/internal/port"
 	"p2pcp/swarm/wire"
@@ -158,7 +158,7 @@ func (p *node) honestAreWelcome() {
 // it, what they have is right, and where it can be told from bad luck the culprit is named, and only the culprit.
 func TestHostileMember(t *testing.T) {
 	var calm attacked
-	synctest.Test(t, func(t *testing.T) { calm = underAttack(t, nil, 0) })
+	bubble.Test(t, func(t *testing.T) { calm = underAttack(t, nil, 0) })
 	t.Logf("undisturbed: %.2f s", calm.took.Seconds())
 	if len(calm.blame) != 0 {
 		t.Errorf("blamed without a culprit: %+v", calm.blame)
@@ -167,7 +167,7 @@ func TestHostileMember(t *testing.T) {
 		t.Run(a.Name, func(t *testing.T) {
 			var got attacked
 			for range 2 { // they may be done before it is told from bad luck
-				synctest.Test(t, func(t *testing.T) { got = underAttack(t, &a, 0) })
+				bubble.Test(t, func(t *testing.T) { got = underAttack(t, &a, 0) })
 				if got.caught {
 					break
 				}
@@ -193,13 +193,13 @@ func TestHostileMemberInZones(t *testing.T) {
 	}
 	zones := []uint32{7, 8}
 	var calm attacked
-	synctest.Test(t, func(t *testing.T) { calm = underAttack(t, nil, zones...) })
+	bubble.Test(t, func(t *testing.T) { calm = underAttack(t, nil, zones...) })
 	for _, name := range []string{
 		"wrong blocks", "another index's block", "lying bitfield", "busy for ever", "lingering with nothing", "never answering", "a byte a second",
 		"claimed seed", "others are gone", "60 identities", "hoarding", "60 hoarding identities", "members that aren't there",
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				a := hostile.Named(name)
 				got := underAttack(t, &a, zones...)
 				t.Logf("%.2f s, undisturbed %.2f", got.took.Seconds(), calm.took.Seconds())

@@ -6,10 +6,11 @@ import (
 	"net/netip"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"p2pcp/internal/bubble"
 )
 
 // TestGossipedLies has the gossip tell everybody of thousands of members that never answer, and of the death of all that live.
@@ -81,8 +82,8 @@ func TestGossipedLies(t *testing.T) {
 		return last
 	}
 	var calm time.Duration
-	synctest.Test(t, func(t *testing.T) { calm = transfer(t, false) })
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) { calm = transfer(t, false) })
+	bubble.Test(t, func(t *testing.T) {
 		if took := transfer(t, true); took > calm+2*time.Second {
 			t.Errorf("took %v, %v without lies", took, calm)
 		} else {

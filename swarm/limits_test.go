@@ -2,11 +2,11 @@ package swarm
 
 import (
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"golang.org/x/time/rate"
 
+	"p2pcp/internal/bubble"
 	"p2pcp/swarm/wire"
 )
 
@@ -17,7 +17,7 @@ func TestLimits(t *testing.T) {
 		"down": {func(*Config) {}, func(c *Config) { c.Down = rate.NewLimiter(perSecond, 4000) }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				g, n := newGoods(t, 40), newMemNet()
 				n.buffer = 4 << 10
 				seed := newNode(t, n, g, 0, func(c *Config) { asSeed(c); change[0](c) }).start()
@@ -40,7 +40,7 @@ func TestLimits(t *testing.T) {
 }
 
 func TestControlPassesALimitedBlock(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		seed, q := inABlock(t, newGoods(t, 20), 1000) // for 16 s
 		begin := time.Now()
 		q.send(wire.Tree{File: 1, Count: 1, First: 0, Level: 5}.Append(nil))

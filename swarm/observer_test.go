@@ -7,9 +7,9 @@ import (
 	"reflect"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"p2pcp/internal/bubble"
 	"p2pcp/swarm/wire"
 )
 
@@ -40,7 +40,7 @@ func observe(p *node, g *goods, k int) (*Observer, error) {
 }
 
 func TestObserver(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 20), newMemNet()
 		var b book
 		seed := newNode(t, n, g, 0, func(c *Config) {
@@ -88,7 +88,7 @@ func TestObserver(t *testing.T) {
 }
 
 func TestObserverOfWhoKnowsNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 3), newMemNet()
 		p := newNode(t, n, g, 1, knows(0)).start()
 		time.Sleep(time.Millisecond)
@@ -107,7 +107,7 @@ func TestObserverOfWhoKnowsNothing(t *testing.T) {
 }
 
 func TestObserverOfAnotherSwarm(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 3), newMemNet()
 		p := newNode(t, n, g, 0, asSeed).start()
 		time.Sleep(time.Millisecond)
@@ -119,7 +119,7 @@ func TestObserverOfAnotherSwarm(t *testing.T) {
 }
 
 func TestObserversAreLimited(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 3), newMemNet()
 		p := newNode(t, n, g, 0, asSeed).start()
 		time.Sleep(time.Millisecond)
@@ -152,7 +152,7 @@ func TestObserversAreLimited(t *testing.T) {
 }
 
 func TestObserverEndsWithItsContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 3), newMemNet()
 		p := newNode(t, n, g, 0, func(c *Config) {
 			asSeed(c)
@@ -188,7 +188,7 @@ func TestObserverAsksForWhatItMayNot(t *testing.T) {
 		"the manifest, whole": {wire.Request{Index: 0, Length: uint32(len(g.bytes[0]))}.Append(nil), wire.TBlock},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				n := newMemNet()
 				p := newNode(t, n, g, 0, asSeed).start()
 				time.Sleep(time.Millisecond)
@@ -210,7 +210,7 @@ func TestObserverAsksForWhatItMayNot(t *testing.T) {
 }
 
 func TestResultOverTheSession(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 5), newMemNet()
 		var b book
 		seed := newNode(t, n, g, 0, func(c *Config) { asSeed(c); c.OnResult = b.take }).start()
@@ -246,7 +246,7 @@ func TestResultOverTheSession(t *testing.T) {
 }
 
 func TestResultByABootstrapAddress(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 5), newMemNet()
 		var b book
 		seed := newNode(t, n, g, 0, func(c *Config) { asSeed(c); c.OnResult = b.take }).start()
@@ -264,7 +264,7 @@ func TestResultByABootstrapAddress(t *testing.T) {
 }
 
 func TestMemberRefusesResults(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		_, p, q := meeting(t, false, func(h *wire.Hello) { h.Member = someResult.Member })
 		q.send(someResult.Append(nil))
 		if _, m := q.next(wire.TAck); m[0] != wire.AckNotSeed {
@@ -278,7 +278,7 @@ func TestMemberRefusesResults(t *testing.T) {
 }
 
 func TestObserversDontHoldUpRun(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 3), newMemNet()
 		p := newNode(t, n, g, 0, asSeed).start()
 		time.Sleep(time.Millisecond)

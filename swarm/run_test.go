@@ -4,15 +4,15 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"p2pcp/blocks"
+	"p2pcp/internal/bubble"
 	"p2pcp/swarm/wire"
 )
 
 func TestWriteErrorEndsRun(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 20), newMemNet()
 		seed := newNode(t, n, g, 0, asSeed).start()
 		get := newNode(t, n, g, 1, knows(0))
@@ -35,7 +35,7 @@ func TestOpenAndPlaceErrorsEndRun(t *testing.T) {
 		"place": func(c *Config) { c.Place = func(context.Context) error { return broken } },
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				g, n := newGoods(t, 3), newMemNet()
 				seed := newNode(t, n, g, 0, asSeed).start()
 				get := newNode(t, n, g, 1, func(c *Config) { knows(0)(c); change(c) }).start()
@@ -49,7 +49,7 @@ func TestOpenAndPlaceErrorsEndRun(t *testing.T) {
 }
 
 func TestInterruptIsQuick(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 40), newMemNet()
 		n.buffer = 8 << 10
 		seed := newNode(t, n, g, 0, asSeed).start()
@@ -78,7 +78,7 @@ func TestInterruptIsQuick(t *testing.T) {
 }
 
 func TestLeavingFinishesTheBlock(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		seed, q := inABlock(t, newGoods(t, 40), 40_000) // for 0.4 s
 		seed.stop()
 		time.Sleep(300 * time.Millisecond)

@@ -8,11 +8,12 @@ import (
 	"time"
 
 	"p2pcp/blocks"
+	"p2pcp/internal/bubble"
 	"p2pcp/swarm/wire"
 )
 
 func TestAnnouncingAgainAndAgainEndsASession(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, p, q := meeting(t, true, nil)
 		ss := p.only()
 		all := []blocks.Span{{Count: g.Header().Blocks}}
@@ -33,7 +34,7 @@ func TestAnnouncingAgainAndAgainEndsASession(t *testing.T) {
 }
 
 func TestUnreadAnswersAreBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		_, p, q := meeting(t, true, nil)
 		ss := p.only()
 		ss.mu.Lock()
@@ -50,7 +51,7 @@ func TestUnreadAnswersAreBounded(t *testing.T) {
 
 // Members know each other's names: one that calls itself by another's ends no session, and keeps nobody out.
 func TestNamesakeFromElsewhereReplacesNobody(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, p, q := meeting(t, true, nil)
 		first := p.only()
 		for k, later := range []time.Duration{0, 2 * dialTime} {
@@ -75,7 +76,7 @@ func TestNamesakeFromElsewhereReplacesNobody(t *testing.T) {
 
 // Where we dialled, too, once both can't have dialled at the same time.
 func TestNamesakeOfOneWeDialled(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		p := New(Config{Core: CoreConfig{Self: "z"}}) // the other one's dial would win
 		conn := &memConn{}
 		old := &session{s: p, member: "a", dialed: true, source: netip.MustParseAddr("192.0.2.1"), since: time.Now(), conn: conn}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"p2pcp/blocks"
+	"p2pcp/internal/bubble"
 	"p2pcp/swarm/wire"
 )
 
@@ -194,7 +195,7 @@ func TestBlockFollowedInItsMiddle(t *testing.T) {
 }
 
 func TestHavesGoOutTogether(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 20), newMemNet()
 		seed := newNode(t, n, g, 0, asSeed)
 		get := newNode(t, n, g, 1, knows(0)).start()

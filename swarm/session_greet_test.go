@@ -9,12 +9,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	"p2pcp/internal/bubble"
 	"p2pcp/internal/port"
 	"p2pcp/swarm/wire"
 )
 
 func TestFullMember(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 3), newMemNet()
 		p := newNode(t, n, g, 0, func(c *Config) { asSeed(c); c.Core.FullMesh = 100 }).start()
 		time.Sleep(time.Millisecond)
@@ -113,7 +114,7 @@ func mute(t *testing.T, p *node, k int) *puppet {
 }
 
 func TestSilentCallerIsGivenUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		p := newNode(t, newMemNet(), newGoods(t, 3), 0, asSeed).start()
 		time.Sleep(time.Millisecond)
 		q := mute(t, p, 1)
@@ -131,7 +132,7 @@ func TestSilentCallerIsGivenUp(t *testing.T) {
 
 // What changes between our HELLO and the session's beginning is told after it.
 func TestChangesDuringHello(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 20), newMemNet()
 		seed := newNode(t, n, g, 0, asSeed)
 		get := newNode(t, n, g, 1, knows(0))
@@ -175,7 +176,7 @@ func TestKeptConnection(t *testing.T) {
 		oursFirst bool
 		keepsOurs bool
 	}{{"zebra", true, true}, {"zebra", false, true}, {"aardvark", true, false}, {"aardvark", false, false}} {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			g, n := newGoods(t, 3), newMemNet()
 			named := func(h *wire.Hello) { h.Member = c.name }
 			p := newNode(t, n, g, 0, asSeed).start()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"p2pcp/blocks"
+	"p2pcp/internal/bubble"
 	"p2pcp/swarm/wire"
 )
 
@@ -38,7 +39,7 @@ func part(p *node, q *puppet) {
 // meet runs do on a meeting, in virtual time, and parts. Without a config the node is a receiver.
 func meet(t *testing.T, config func(*Config), change func(*wire.Hello), do func(t *testing.T, g *goods, p *node, q *puppet)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, p, q := meetingOf(t, config, change)
 		do(t, g, p, q)
 		part(p, q)
@@ -214,7 +215,7 @@ func TestLastHavesComeBeforeBye(t *testing.T) {
 
 // What we have written must arrive although the other side goes on sending: a socket closed with unread bytes throws it away.
 func TestPartingLosesNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		ours, theirs := memConns(addrOfHost(1), addrOfHost(2), 1<<10)
 		ss := &session{conn: ours, wake: make(chan struct{}, 1)}
 		_, _ = theirs.Write(wire.AppendEmpty(nil, wire.TPing))

@@ -7,12 +7,14 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"p2pcp/internal/bubble"
 )
 
 // TestWakingReadsWhatCame: after its deadline a connection is read once more, for what has arrived while the process was stopped. Who
 // says nothing then is silent, and it is no way to be heard for ever.
 func TestWakingReadsWhatCame(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		a, b := net.Pipe()
 		defer a.Close()
 		defer b.Close()

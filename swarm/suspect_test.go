@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"p2pcp/blocks"
+	"p2pcp/internal/bubble"
 	"p2pcp/swarm/wire"
 )
 
@@ -150,7 +151,7 @@ func TestNetworkMakesRoom(t *testing.T) {
 
 // Only who is at an address that we were told counts as a seed.
 func TestClaimedSeedIsNone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 20), newMemNet()
 		p := newNode(t, n, g, 1, knows(0)).start()
 		time.Sleep(time.Millisecond)
@@ -168,7 +169,7 @@ func TestClaimedSeedIsNone(t *testing.T) {
 
 // A seed that dialled us from an address that we don't know is dialled at the one that we do.
 func TestSeedWithAnotherAddress(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 20), newMemNet()
 		p := newNode(t, n, g, 1, knows(0))
 		p.start()

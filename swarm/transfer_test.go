@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"p2pcp/blocks"
+	"p2pcp/internal/bubble"
 	"p2pcp/internal/port"
 	"p2pcp/swarm/wire"
 )
 
 func TestSwarmDelivers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 40), newMemNet()
 		seed := newNode(t, n, g, 0, slowSeed).start() // who is complete dials nobody any more
 		var all []*node
@@ -48,7 +49,7 @@ func TestSwarmDelivers(t *testing.T) {
 }
 
 func TestAcceptAndMembersBeforeRun(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 4), newMemNet()
 		seed := newNode(t, n, g, 0, asSeed)
 		met := newNode(t, n, g, 1, nil)
@@ -67,7 +68,7 @@ func TestAcceptAndMembersBeforeRun(t *testing.T) {
 }
 
 func TestHeaderLearnedLater(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 4), newMemNet()
 		first := newNode(t, n, g, 1, knows(0)).start()
 		second := newNode(t, n, g, 2, func(c *Config) { // reaches nobody else, and first has no Header yet
@@ -103,7 +104,7 @@ func (o onlyTo) Dial(ctx context.Context, to netip.AddrPort, kind port.Kind) (ne
 }
 
 func TestBadBlockIsRejectedAndFetchedElsewhere(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 20), newMemNet()
 		const rotten = blocks.Index(7)
 		var told []error
@@ -141,7 +142,7 @@ func TestBadBlockIsRejectedAndFetchedElsewhere(t *testing.T) {
 }
 
 func TestUnreadableBlockIsRefused(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 20), newMemNet()
 		broken := errors.New("input/output error")
 		seed := newNode(t, n, g, 0, asSeed)
@@ -159,7 +160,7 @@ func TestUnreadableBlockIsRefused(t *testing.T) {
 }
 
 func TestNothingIsWrittenOncePlaced(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 3), newMemNet()
 		var p *node
 		p = newNode(t, n, g, 1, func(c *Config) {
@@ -187,7 +188,7 @@ func TestNothingIsWrittenOncePlaced(t *testing.T) {
 }
 
 func TestClaimsAreSettledWithFetchedNodes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 20), newMemNet()
 		seed := newNode(t, n, g, 0, asSeed).start()
 		var p *node
@@ -231,7 +232,7 @@ func TestClaimsAreSettledWithFetchedNodes(t *testing.T) {
 
 // A PEERS frame names members; those of a peer that never ends are not believed without end.
 func TestMemberFloodIsBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, n := newGoods(t, 3), newMemNet()
 		seed := newNode(t, n, g, 0, asSeed).start()
 		time.Sleep(time.Millisecond)

@@ -3,8 +3,9 @@ package fleet
 import (
 	"context"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"p2pcp/internal/bubble"
 )
 
 // TestYield: whose program has come waits for the others', but not for long: the own time's half, two seconds, the end.
@@ -20,7 +21,7 @@ func TestYield(t *testing.T) {
 		{"the other's is there", time.Minute, 0, time.Hour, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), c.stop)
 				defer cancel()
 				var s sends

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"p2pcp/internal/bubble"
 )
 
 // lobby is a listener whose connections are pipes, or errors.
@@ -69,7 +71,7 @@ func (g *gate) halfOpen() int {
 }
 
 func TestFloodOfSilentConnections(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g := newGate(8)
 		g.route(swarm(1), func(_ Kind, conn net.Conn) { conn.Close() })
 		l, end := open(g)
@@ -101,7 +103,7 @@ func TestFloodOfSilentConnections(t *testing.T) {
 }
 
 func TestSilentConnectionsDoNotWaitWithoutNeed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g := newGate(4)
 		l, end := open(g)
 		for range 4 {
@@ -122,7 +124,7 @@ func TestSilentConnectionsDoNotWaitWithoutNeed(t *testing.T) {
 }
 
 func TestBurstOfHonestDialersGetsIn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		const dialers = 200
 		g := newGate(4)
 		var in atomic.Int32
@@ -151,7 +153,7 @@ func TestBurstOfHonestDialersGetsIn(t *testing.T) {
 }
 
 func TestTagsLeadToTheirSwarm(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g := newGate(8)
 		type arrival struct {
 			swarm byte
@@ -189,7 +191,7 @@ func TestTagsLeadToTheirSwarm(t *testing.T) {
 }
 
 func TestAcceptErrorsAreWaitedOut(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g := newGate(8)
 		g.route(swarm(1), func(_ Kind, conn net.Conn) { conn.Close() })
 		l := newLobby()
@@ -217,7 +219,7 @@ func TestAcceptErrorsAreWaitedOut(t *testing.T) {
 }
 
 func TestNobodyEntersAShutGate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g := newGate(2)
 		l, end := open(g)
 		g.close()
@@ -230,7 +232,7 @@ func TestNobodyEntersAShutGate(t *testing.T) {
 }
 
 func TestTheEndBreaksOffHandshakesAndWaitsForAcceptors(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g := newGate(2)
 		release, inside := make(chan struct{}), make(chan struct{})
 		g.route(swarm(1), func(_ Kind, conn net.Conn) {

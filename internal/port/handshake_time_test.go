@@ -8,12 +8,13 @@ import (
 	"os"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"p2pcp/internal/bubble"
 )
 
 func TestBothSidesShake(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
 		defer ours.Close()
 		defer theirs.Close()
@@ -39,7 +40,7 @@ func TestBothSidesShake(t *testing.T) {
 }
 
 func TestDialerWaitsAsLongAsItsContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		for name, c := range map[string]struct {
 			begin func(context.Context, time.Duration) (context.Context, context.CancelFunc)
 			want  error
@@ -95,7 +96,7 @@ func TestSlowDialersAreClosed(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				ours, theirs := net.Pipe()
 				var dialer sync.WaitGroup
 				dialer.Go(func() { slow(ours) })

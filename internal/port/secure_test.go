@@ -12,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"p2pcp/internal/bubble"
 )
 
 // secret makes the Secrets of an encrypted swarm that differ by n.
@@ -202,7 +204,7 @@ func TestOldTLS(t *testing.T) {
 
 // TLS has its time, and a Port that ends doesn't wait for it.
 func TestTLSHasItsTime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g := newGate(8)
 		g.route(secret(1), func(_ Kind, conn net.Conn) { t.Error("let in"); conn.Close() })
 		l, end := open(g)
@@ -232,7 +234,7 @@ func TestTLSHasItsTime(t *testing.T) {
 
 // After a write that was cut short nothing is sent any more: part of a record is out.
 func TestSecureWriteCutShort(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		conn, theirs := shakenPipe(t)
 		defer conn.Close()
 		go func() { _, _ = io.CopyN(io.Discard, theirs.NetConn(), gatherSize+1000) }()
@@ -249,7 +251,7 @@ func TestSecureWriteCutShort(t *testing.T) {
 
 // Close says nothing, so that it never waits for who doesn't read.
 func TestSecureCloseNeverWaits(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		conn, _ := shakenPipe(t)
 		start := time.Now()
 		if err := conn.Close(); err != nil || time.Since(start) != 0 {

@@ -76,9 +76,11 @@ func mainErr() error {
 	if *quick {
 		return b.experiment(ctx, quickCase)
 	}
-	if err := warm(); err != nil {
+	cool, err := warm(ctx)
+	if err != nil {
 		return err
 	}
+	defer cool()
 	for _, e := range experiments {
 		if !match.MatchString(e.name) {
 			continue

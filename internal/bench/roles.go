@@ -14,7 +14,7 @@ import (
 )
 
 // roleEnv makes this program a process on a host of the lab: "recv LISTEN" and "send ADDRESS BYTES", the sides of a plain TCP copy,
-// or "track LISTEN", a BitTorrent tracker.
+// or "track LISTEN", a BitTorrent tracker; "warm" holds memory for as long as its stdin is open.
 const roleEnv = "P2PCP_BENCH_ROLE"
 
 func playRole(spec string) error {
@@ -23,6 +23,8 @@ func playRole(spec string) error {
 		return receiveCopy(f[1])
 	case "send":
 		return sendCopy(f[1], f[2])
+	case "warm":
+		return stayWarm()
 	default:
 		return track(f[1])
 	}

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"bufio"
+	"context"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 
 	"golang.org/x/sys/unix"
 )
@@ -32,15 +36,48 @@ func keepWarm(size int) error {
 	return nil
 }
 
-// warm keeps memory warm if this machine has enough: four times as much.
-func warm() error {
+// stayWarm keeps memory warm until stdin ends.
+func stayWarm() error {
+	if err := keepWarm(warmth); err != nil {
+		return err
+	}
+	fmt.Println("ready")
+	_, err := io.Copy(io.Discard, os.Stdin)
+	return err
+}
+
+// warm keeps memory warm until cool, if this machine has enough: four times as much. A process of its own holds it: to the kernel the most
+// memory that a process had is at least what its parent had when it began.
+func warm(ctx context.Context) (cool func(), err error) {
 	var info unix.Sysinfo_t
 	if err := unix.Sysinfo(&info); err != nil {
-		return fmt.Errorf("how much memory is free: %w", err)
+		return nil, fmt.Errorf("how much memory is free: %w", err)
 	}
 	if free := uint64(info.Freeram) * uint64(info.Unit); free < 4*warmth {
 		fmt.Printf("%d MiB of memory are free: it isn't kept warm\n", free/mib)
-		return nil
+		return func() {}, nil
 	}
-	return keepWarm(warmth)
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	holder := exec.CommandContext(ctx, self)
+	holder.Env, holder.Stderr = append(os.Environ(), roleEnv+"=warm"), os.Stderr
+	in, err := holder.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := holder.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := holder.Start(); err != nil {
+		return nil, fmt.Errorf("keep memory warm: %w", err)
+	}
+	cool = func() { _ = in.Close(); _ = holder.Wait() }
+	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+		cool()
+		return nil, fmt.Errorf("keep memory warm: %w", err)
+	}
+	return cool, nil
 }

@@ -28,9 +28,9 @@ type outgoing struct {
 	n     uint32            // of the frame that comes next; 0: not chosen yet
 	pass  *rate.Reservation // for n bytes; nil: no limit
 	frame int               // content bytes that a frame should have
-	buf   []byte
-	lent  *[]byte // what buf was when it was borrowed; nil: it is our own, for control frames
-	whole []byte  // the Block's bytes, for a Request inside it
+	buf   []byte            // frameLead, then what is written
+	lent  *[]byte           // what buf was when it was borrowed; nil: it is our own, for control frames
+	whole []byte            // the Block's bytes, for a Request inside it
 	proof []blocks.CV
 }
 
@@ -50,12 +50,21 @@ func (ss *session) admission(req wire.Request) time.Duration {
 	return o.pass.Delay()
 }
 
+// frameLead is left free before a frame, so that content begins no few bytes behind a page's beginning: what is read from a file's pages to
+// 1 to 60 bytes further in a page takes 2.5 times as long on some cores (an EPYC: 0.6 s/GiB), and a DATA frame's head has 13.
+const frameLead = 256
+
 // takeFrame borrows the buffer that a DATA frame is made in, dropFrame gives it back: an idle session has none.
 func (ss *session) takeFrame(block bool) {
-	if o := &ss.out; block && o.lent == nil {
+	o := &ss.out
+	if block && o.lent == nil {
 		o.lent = ss.s.frames.Get().(*[]byte)
 		o.buf = *o.lent
 	}
+	if cap(o.buf) < frameLead {
+		o.buf = make([]byte, frameLead, 2*frameLead)
+	}
+	o.buf = o.buf[:frameLead]
 }
 
 func (ss *session) dropFrame() {

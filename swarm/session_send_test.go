@@ -4,6 +4,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"golang.org/x/time/rate"
 
@@ -102,5 +103,22 @@ func TestBite(t *testing.T) {
 		if got := bite(rate.NewLimiter(c.rate, c.burst)); got != c.want {
 			t.Errorf("%v, burst %d: %d, want %d", c.rate, c.burst, got, c.want)
 		}
+	}
+}
+
+// Nothing is read into the first bytes of a page, which takes long (frameLead).
+func TestContentBeginsInsideAPage(t *testing.T) {
+	s, ss := telling()
+	s.frames.New = func() any { return new([]byte) }
+	o := &ss.out
+	for range 3 { // the first makes the buffer
+		ss.takeFrame(true)
+		o.buf = wire.AppendDataHead(o.buf, 0, 0, maxFrame)
+		head := len(o.buf)
+		o.buf = append(o.buf, make([]byte, maxFrame)...)
+		if at := uintptr(unsafe.Pointer(&o.buf[head])) % 4096; at < 64 {
+			t.Errorf("content begins at byte %d of a page", at)
+		}
+		ss.dropFrame()
 	}
 }

@@ -67,22 +67,23 @@ func (ss *session) writeOnce() (wrote bool, pause time.Duration, err error) {
 		block = pause == 0
 	}
 	ss.takeFrame(block)
-	o.buf = ss.takeControl(o.buf[:0])
+	o.buf = ss.takeControl(o.buf)
 	if block {
-		control := len(o.buf)
+		before := len(o.buf)
 		if o.buf, err = ss.appendBlock(o.buf, req); err != nil {
 			ss.giveUp(req, err)
-			o.buf, block = o.buf[:control], false
+			o.buf, block = o.buf[:before], false
 		}
 	}
-	if len(o.buf) == 0 {
+	frames := o.buf[frameLead:]
+	if len(frames) == 0 {
 		return false, pause, nil
 	}
 	begin := time.Now()
-	if err := ss.writeAll(o.buf); err != nil {
+	if err := ss.writeAll(frames); err != nil {
 		return false, 0, fmt.Errorf("write: %w", err)
 	}
-	control := len(o.buf)
+	control := len(frames)
 	if block {
 		control -= int(o.n)
 	}

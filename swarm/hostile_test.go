@@ -25,7 +25,7 @@ const (
 
 // victims is how many receivers there are: with fewer, what one who only takes costs is too large a part.
 func victims() int {
-	if raced {
+	if bubble.Raced {
 		return 2
 	}
 	return 6
@@ -173,7 +173,7 @@ func TestHostileMember(t *testing.T) {
 				}
 			}
 			t.Logf("%.2f s, x %.2f; blamed: %+v", got.took.Seconds(), got.took.Seconds()/calm.took.Seconds(), got.blame)
-			if bound := calm.took + max(calm.took*15/100, 2*time.Second); got.took > bound && !raced {
+			if bound := calm.took + max(calm.took*15/100, 2*time.Second); got.took > bound && !bubble.Raced {
 				t.Errorf("took %v, more than %v", got.took, bound)
 			}
 			if !got.caught {
@@ -188,7 +188,7 @@ func TestHostileMember(t *testing.T) {
 // TestHostileMemberInZones: what crosses zones goes by turns, and nobody asks abroad for what somebody at home says to have. A liar at
 // home keeps nothing from its zone for longer than without zones.
 func TestHostileMemberInZones(t *testing.T) {
-	if raced {
+	if bubble.Raced {
 		t.Skip("too few receivers under the race detector")
 	}
 	zones := []uint32{7, 8}

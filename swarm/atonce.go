@@ -77,7 +77,7 @@ func (c *Core) places() int {
 // findSlow counts the Blocks that have been on their way from us for too long to be counted until the next Tick.
 func (c *Core) findSlow() {
 	c.slow = 0
-	most := c.slowBlock()
+	most := c.slowBlock(c.atOnce())
 	for _, p := range c.peers {
 		for k := range p.sends {
 			if c.now-p.sends[k].since >= most {
@@ -87,12 +87,12 @@ func (c *Core) findSlow() {
 	}
 }
 
-// slowBlock is how long a Block takes slowFlow times slower than the even share of a full link.
-func (c *Core) slowBlock() time.Duration {
+// slowBlock is how long a Block takes slowFlow times slower than the even share that each of n has of a full link.
+func (c *Core) slowBlock(n int) time.Duration {
 	if c.most <= 0 {
 		return time.Hour
 	}
-	return time.Duration(min(slowFlow*float64(c.atOnce())*float64(c.cfg.BlockSize)/c.most, 3600) * float64(time.Second))
+	return time.Duration(min(slowFlow*float64(n)*float64(c.cfg.BlockSize)/c.most, 3600) * float64(time.Second))
 }
 
 // outflow smooths what a seed sends, over about a second, and notes the most that it ever was.

@@ -1,6 +1,7 @@
 package swarm
 
 import (
+	"cmp"
 	"time"
 
 	"p2pcp/blocks"
@@ -8,12 +9,11 @@ import (
 
 // pushState is a seed's: first copies leave it unasked, each to one receiver, and spread from there.
 type pushState struct {
-	under  []uint8       // per Index: sessions to which it is being sent, or was sent and isn't announced yet
-	grants int           // Blocks being sent unasked
-	fruit  time.Duration // when a Block that we never sent last came to one receiver from another
-	doubt  bool
-	given  uint64  // bytes sent since the last Tick
-	rate   float64 // of them, per second, smoothed
+	under []uint8       // per Index: sessions to which it is being sent, or was sent and isn't announced yet
+	fruit time.Duration // when a Block that we never sent last came to one receiver from another
+	doubt bool
+	given uint64  // bytes sent since the last Tick
+	rate  float64 // of them, per second, smoothed
 }
 
 // await is a Block that was sent and that its receiver hasn't announced yet.
@@ -32,18 +32,26 @@ const (
 
 func newPushState(n uint32) pushState { return pushState{under: make([]uint8, n)} }
 
-// width is how many Blocks may be on their way unasked: one for each receiver that gave credit and passes on what it is given.
-func (c *Core) width() int {
-	if c.cfg.Width > 0 {
-		return c.cfg.Width
-	}
-	n := 0
+// spareGrants is how many more Blocks may leave unasked now: in all one for each receiver that gave credit and passes on what it is given.
+// What is on its way to others, or for too long, isn't counted: four hosts that were stopped once held up a seed until they were back.
+func (c *Core) spareGrants() int {
+	width, grants := 0, 0
+	most := max(c.slowBlock(min(c.atOnce(), maxWidth)), awaitMost)
 	for _, p := range c.peers {
-		if p.allows > 0 && !c.hoards(p) {
-			n++
+		if c.hoards(p) {
+			continue
+		}
+		if p.allows > 0 {
+			width++
+		}
+		for k := range p.sends {
+			if s := &p.sends[k]; s.granted && c.now-s.since < most {
+				grants++
+			}
 		}
 	}
-	return min(max(n, minWidth), maxWidth)
+	width = min(max(width, minWidth), maxWidth)
+	return cmp.Or(c.cfg.Width, width) - grants
 }
 
 // grantMore sends first copies: the least-sent Block that no receiver holds or is being sent, to the session with the
@@ -52,7 +60,7 @@ func (c *Core) grantMore() {
 	if !c.firstCopies() || c.phase == draining {
 		return
 	}
-	for width := c.width(); c.push.grants < width; {
+	for range c.spareGrants() {
 		if c.full() {
 			return
 		}
@@ -107,18 +115,12 @@ func (p *peer) granted() (n int) {
 
 // begin marks that s is on its way to p.
 func (u *pushState) begin(c *Core, s sending) {
-	if s.granted {
-		u.grants++
-	}
 	u.under[s.index]++
 	c.choose(s.index)
 }
 
 // end counts a copy, whole or not: one that couldn't be sent isn't tried again at once either.
 func (u *pushState) end(c *Core, p *peer, s sending) {
-	if s.granted {
-		u.grants--
-	}
 	c.pick.setRank(s.index, c.pick.rank[s.index]+1)
 	if p.have.Has(s.index) {
 		u.release(c, s.index)
@@ -135,9 +137,6 @@ func (u *pushState) release(c *Core, i blocks.Index) {
 // lost forgets what p was sent: if nobody else holds it, it is pushed again.
 func (u *pushState) lost(c *Core, p *peer) {
 	for _, s := range p.sends {
-		if s.granted {
-			u.grants--
-		}
 		u.release(c, s.index)
 	}
 	for _, w := range p.waits {

@@ -187,6 +187,25 @@ func TestSimFrozenPeer(t *testing.T) {
 	})
 }
 
+// TestSimHalfFrozen: once the sockets of those that are stopped are full, the seed's first copies go to the others.
+func TestSimHalfFrozen(t *testing.T) {
+	eachSeed(t, 4, func(t *testing.T, seed uint64) {
+		cfg := small(8, 1024, seed)
+		cfg.everyStep = 41
+		r := newRun(t, cfg)
+		r.at(0.5, func() {
+			for _, n := range r.recv[:4] {
+				n.frozen = true
+			}
+			r.cfg.receivers, r.recv = 4, r.recv[4:]
+		})
+		res := r.finish(t)
+		if over := (res.Ratio - 1) * r.bound(); over > 2 {
+			t.Errorf("P2PCP_SIM_SEED=%d: half of the receivers are frozen, and the others take %.1f s longer", seed, over)
+		}
+	})
+}
+
 func TestSimResumeFetchesOnlyWhatDiffers(t *testing.T) {
 	eachSeed(t, 2, func(t *testing.T, seed uint64) {
 		cfg := small(0, 128, seed)

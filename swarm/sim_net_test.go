@@ -21,6 +21,7 @@ const (
 	simHeaders = 66                     // bytes of a packet's headers, where a control message needs one of its own
 	simFrames  = 100                    // bytes of a Block's frames and Proof, about
 	simAcks    = 200                    // bytes of content for a byte of acknowledgements
+	simUnread  = 256 << 10              // bytes that a socket takes while nobody reads from it
 )
 
 // simLink is a queue that is emptied at its rate.
@@ -72,6 +73,7 @@ type simPipe struct {
 	back     *simPipe
 	flow     int           // its place in simFlows, counted from 1; 0: none
 	flight   int           // bytes that are under way
+	unread   uint32        // of them, those in the socket of one that is frozen
 	window   float64       // bytes that may be
 	pace     float64       // packets that the window grows by in a round trip
 	cut      time.Duration // when it was last cut
@@ -274,6 +276,11 @@ func (p *simPipe) arrive(m *simMsg) bool {
 	if s.flows != nil {
 		p.to.takes(p.back, m.x, m.told)
 		return false
+	}
+	if p.to.frozen {
+		if p.unread += m.size; p.unread > simUnread {
+			return false
+		}
 	}
 	back := s.now
 	for k, l := range p.back.path[:p.back.hops] {

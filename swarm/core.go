@@ -89,8 +89,9 @@ type Core struct {
 	byName    map[string]*member
 	suspects  map[suspect]*record // what was sent wrong, by whom
 	standings map[netip.Addr]*standing
-	mesh      mesh // who should be in session beyond FullMesh members
-	dialing   int  // members with a dial under way
+	mesh      mesh          // who should be in session beyond FullMesh members
+	dialing   int           // members with a dial under way
+	swept     time.Duration // when those were looked through last
 	reached   bool
 	progress  time.Duration // when something last moved
 	measured  time.Duration // when the rates were smoothed last
@@ -270,6 +271,7 @@ func (c *Core) ticked() {
 	c.forgetPushes()
 	c.takeTurns()
 	c.trim()
+	c.forgetDials()
 	c.dialMore()
 	c.giveUp()
 	c.lingered()

@@ -161,7 +161,6 @@ func (c *Core) satisfied() bool {
 // joined enters a new session into its member's record.
 func (c *Core) joined(p *peer) {
 	m := p.m
-	c.undial(m)
 	m.sessions++
 	m.fails = 0
 	m.teller.toldRight()
@@ -215,6 +214,20 @@ func (c *Core) wantsSeed() bool {
 	return true
 }
 
+// forgetDials gives up Dials that nothing came of: whoever has too many under way dials nobody else.
+func (c *Core) forgetDials() {
+	if c.dialing == 0 || c.now < c.swept+time.Second {
+		return
+	}
+	c.swept = c.now
+	for _, m := range c.members {
+		if m.dialing && c.now-m.tried > dialPatient {
+			c.undial(m)
+			c.nobodyThere(m.teller)
+		}
+	}
+}
+
 // dialSome dials up to want members that may be dialled, from a random one on.
 func (c *Core) dialSome(want int, seeds bool) {
 	if want <= 0 {
@@ -223,10 +236,6 @@ func (c *Core) dialSome(want int, seeds bool) {
 	off := c.rng.IntN(len(c.members))
 	for k := range c.members {
 		m := c.members[(k+off)%len(c.members)]
-		if m.dialing && c.now-m.tried > dialPatient {
-			c.undial(m)
-			c.nobodyThere(m.teller)
-		}
 		if (seeds && !m.seed) || !c.dialable(m) || c.tooFar(m) {
 			continue
 		}

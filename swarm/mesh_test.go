@@ -116,3 +116,32 @@ func TestMeshKeepsZonesTogether(t *testing.T) {
 		}
 	}
 }
+
+// TestDialsEnd: a Dial is over once its session has come, even if we have no place for it by then, or after a while. Those that are under way
+// count against those that may be, so that one that never ended would cost a session for good.
+func TestDialsEnd(t *testing.T) {
+	r := newRig(t, CoreConfig{Blocks: 64, ManifestBlocks: 1, FullMesh: 4, Degree: 4})
+	for k := range 12 {
+		r.do(Event{Kind: MemberUp, Member: fmt.Sprint("m", k), Addr: netip.MustParseAddrPort("10.0.0.9:7700")})
+	}
+	r.wait(time.Second)
+	dialled := kinds(r.all, Dial)
+	for k := range r.c.limit() {
+		r.up(PeerID(100+k), fmt.Sprint("came", k), false)
+	}
+	for k, a := range dialled[1:] {
+		r.up(PeerID(1+k), a.Member, false)
+	}
+	if got := kinds(r.all, Drop); len(got) == 0 {
+		t.Error("nobody found us full")
+	}
+	if r.c.dialing != 1 {
+		t.Errorf("%d dials are under way, want the one that nothing came of", r.c.dialing)
+	}
+	r.wait(dialPatient + 2*time.Second)
+	for _, m := range r.c.members {
+		if m.dialing && r.now-m.tried > dialPatient+time.Second {
+			t.Errorf("the dial of %v is under way at %v", m.tried, r.now)
+		}
+	}
+}

@@ -174,6 +174,7 @@ func (c *Core) peerUp(ev Event) {
 		return
 	}
 	m := c.memberOf(ev)
+	c.undial(m) // whatever becomes of the session
 	switch {
 	case c.suspects[suspect{m.name, ev.Source}].banned():
 		c.order(Action{Kind: Drop, Peer: ev.Peer, Ban: true, Text: "banned"})

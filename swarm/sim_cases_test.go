@@ -63,7 +63,7 @@ func threeZones(c *simConfig) { c.zones = newZones(3, 1) }
 func at100(c *simConfig) { c.rate = 12.5e6 }
 
 // coarse makes packets of large Blocks larger, for more nodes in the same time.
-func coarse(c *simConfig) { c.packet = min(c.blockSize/4, 128<<10) }
+func coarse(c *simConfig) { c.packet = min(c.blockSize/8, 128<<10) }
 
 // vast is for 256 Blocks as large as they may be, on links of which one needs 86 s for a copy: what doesn't change with the size, as the 2 s
 // until all are known, is small, and the scheduling is what is measured.

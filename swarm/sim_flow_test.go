@@ -12,14 +12,20 @@ type simFlows struct {
 	s        *sim
 	every    time.Duration
 	last     time.Duration // when rates were set last
-	flows    []simFlow
+	lanes    [simShards]simLane
 	up, down []simShare // by node
+}
+
+// simLane has the flows that leave a shard's nodes.
+type simLane struct {
+	flows []simFlow
+	load  []float64 // by node: what they would take of its downlink
 }
 
 const (
 	simLag    = 15 * time.Millisecond
 	simSteep  = 16 // times its rate are the most that a link offers for a unit of weight: others limit its flows
-	simRounds = 32 // of sharing out, in the time that a Block takes alone
+	simRounds = 64 // of sharing out, in the time that a Block takes alone
 	simAcked  = 1 - 1.0/simAcks
 	simQuiet  = 800 * time.Millisecond // a receiver is told of what has come at least so often, or it takes the sender for dead
 )
@@ -51,56 +57,90 @@ func newFlows(s *sim) *simFlows {
 	return &simFlows{s: s, every: min(every, s.cfg.express)}
 }
 
+// grow makes room for the nodes that are new.
+func (f *simFlows) grow() {
+	for len(f.up) < len(f.s.nodes) {
+		n := f.s.nodes[len(f.up)]
+		f.up = append(f.up, simShare{rate: n.up.rate * simAcked, level: n.up.rate})
+		f.down = append(f.down, simShare{rate: n.down.rate * simAcked, level: n.down.rate})
+		for k := range f.lanes {
+			f.lanes[k].load = append(f.lanes[k].load, 0)
+		}
+	}
+}
+
 // begin makes the first Block of p's queue a flow since when, if there is one.
 func (f *simFlows) begin(p *simPipe, when time.Duration) {
 	if p.flow > 0 || len(p.queue) == 0 || p.closed {
 		return
 	}
-	for len(f.up) < len(f.s.nodes) {
-		n := f.s.nodes[len(f.up)]
-		f.up = append(f.up, simShare{rate: n.up.rate * simAcked, level: n.up.rate})
-		f.down = append(f.down, simShare{rate: n.down.rate * simAcked, level: n.down.rate})
-	}
-	x := p.queue[0]
-	f.flows = append(f.flows, simFlow{
+	x, lane := p.queue[0], &f.lanes[p.from.s.shard]
+	lane.flows = append(lane.flows, simFlow{
 		pipe: p, xfer: x, up: int32(p.from.id), down: int32(p.to.id), weight: math.Sqrt(p.pace), left: float64(x.length), mark: p.mark(x, x.length),
 		missed: (when - f.last).Seconds(), told: when,
 	})
-	p.flow = len(f.flows)
+	p.flow = len(lane.flows)
 	p.from.control += simFrames
 }
 
 // end takes p's flow away, and counts what it carried.
 func (f *simFlows) end(p *simPipe, x *simXfer) {
-	k := p.flow - 1
-	if k < 0 || f.flows[k].xfer != x {
+	k, lane := p.flow-1, &f.lanes[p.from.s.shard]
+	if k < 0 || lane.flows[k].xfer != x {
 		return
 	}
-	x.sent = x.length - uint32(max(f.flows[k].left, 0))
+	x.sent = x.length - uint32(max(lane.flows[k].left, 0))
 	p.from.sent += float64(x.sent)
-	last := len(f.flows) - 1
-	f.flows[k] = f.flows[last]
-	f.flows[k].pipe.flow = k + 1
-	f.flows, p.flow = f.flows[:last], 0
+	last := len(lane.flows) - 1
+	lane.flows[k] = lane.flows[last]
+	lane.flows[k].pipe.flow = k + 1
+	lane.flows, p.flow = lane.flows[:last], 0
 }
 
-// round moves what flows since the last one, and shares out the links anew.
+// round moves what flows since the last one, and shares out the links anew. The shards do it side by side: first each for the flows that
+// leave its nodes, then for its nodes, then again for the flows.
 func (f *simFlows) round() {
-	for k := range f.flows {
-		w := &f.flows[k]
-		up, down := &f.up[w.up], &f.down[w.down]
-		w.rate = w.weight * min(up.level, down.level)
-		up.load += w.rate
-		down.load += w.rate
-	}
-	seconds := f.every.Seconds()
-	for id, n := range f.s.nodes[:len(f.up)] {
-		n.up.sent += f.up[id].settle(seconds)
-		n.down.sent += f.down[id].settle(seconds)
-	}
+	f.grow()
+	f.s.each(f.ask)
+	f.s.each(f.share)
 	f.last = f.s.now
-	for k := 0; k < len(f.flows); k++ {
-		w := &f.flows[k]
+	f.s.shared.stopped = false // what is told goes to other shards
+	f.s.each(f.move)
+	f.s.shared.stopped = true
+}
+
+// ask adds up what flows would take.
+func (f *simFlows) ask(s *sim) {
+	lane := &f.lanes[s.shard]
+	for k := range lane.flows {
+		w := &lane.flows[k]
+		up := &f.up[w.up]
+		w.rate = w.weight * min(up.level, f.down[w.down].level)
+		up.load += w.rate
+		lane.load[w.down] += w.rate
+	}
+}
+
+// share sets what the links of a shard's nodes give.
+func (f *simFlows) share(s *sim) {
+	seconds := f.every.Seconds()
+	for id := s.shard; id < len(f.up); id += simShards {
+		n, down := f.s.nodes[id], &f.down[id]
+		for k := range f.lanes {
+			down.load += f.lanes[k].load[id]
+			f.lanes[k].load[id] = 0
+		}
+		n.up.sent += f.up[id].settle(seconds)
+		n.down.sent += down.settle(seconds)
+	}
+}
+
+// move gives flows what is theirs.
+func (f *simFlows) move(s *sim) {
+	seconds := f.every.Seconds()
+	lane := &f.lanes[s.shard]
+	for k := 0; k < len(lane.flows); k++ {
+		w := &lane.flows[k]
 		w.left -= w.rate * min(f.up[w.up].scale, f.down[w.down].scale) * (seconds - w.missed)
 		w.missed = 0
 		if w.left > w.mark && f.last-w.told > simQuiet {
@@ -134,7 +174,7 @@ func (h *simShare) settle(seconds float64) float64 {
 // passed tells the receiver, in time, what has come, and sets the next mark; or ends the flow, and tells
 // that it is no more.
 func (f *simFlows) passed(w *simFlow) bool {
-	p, s, x := w.pipe, f.s, w.xfer
+	p, x := w.pipe, w.xfer
 	f.tell(w)
 	if w.left > 0 {
 		w.mark = p.mark(x, uint32(w.left))
@@ -143,16 +183,17 @@ func (f *simFlows) passed(w *simFlow) bool {
 	p.queue = p.queue[1:]
 	f.end(p, x)
 	p.from.s.after(0, func() { p.served(x) })
-	f.begin(p, s.now)
+	f.begin(p, f.last)
 	return false
 }
 
 // tell tells the receiver what has come.
 func (f *simFlows) tell(w *simFlow) {
-	p, m := w.pipe, f.s.msg()
+	p := w.pipe
+	m := p.from.s.msg()
 	m.pipe, m.x, m.hop, m.told = p, w.xfer, p.hops, w.xfer.length-uint32(max(w.left, 0))
-	p.to.s.post(f.s.now+simLag, m)
-	w.told = f.s.now
+	p.from.s.postTo(p.to, simPost{when: f.last + simLag, msg: m})
+	w.told = f.last
 }
 
 // mark is how many bytes of x are left when the receiver is told next: with the first bytes, half of them, when it may ask for the next Block,

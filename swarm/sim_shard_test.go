@@ -100,19 +100,12 @@ func (t simTurn) turn() {
 
 // runShards goes on until it is over or out of time.
 func (s *sim) runShards(over func() bool) {
-	each := func(do func(*sim)) {
-		var all sync.WaitGroup
-		for _, d := range s.shared.shards {
-			all.Go(func() { do(d) })
-		}
-		all.Wait()
-	}
 	for s.now < s.cfg.limit && !over() {
 		end := s.now + s.flows.every
 		s.shared.stopped = false
-		each(func(d *sim) { d.runUntil(end) })
+		s.each(func(d *sim) { d.runUntil(end) })
 		s.shared.stopped = true
-		each((*sim).gather)
+		s.each((*sim).gather)
 		for _, d := range s.shared.shards {
 			d.settle()
 		}
@@ -121,6 +114,15 @@ func (s *sim) runShards(over func() bool) {
 		}
 		s.flows.round()
 	}
+}
+
+// each has all shards do something side by side.
+func (s *sim) each(do func(*sim)) {
+	var all sync.WaitGroup
+	for _, d := range s.shared.shards {
+		all.Go(func() { do(d) })
+	}
+	all.Wait()
 }
 
 // runUntil does what happens before end.

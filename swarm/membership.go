@@ -187,7 +187,7 @@ func (c *Core) part(p *peer) {
 // dialMore dials whom we lack: everybody up to FullMesh members, beyond that our neighbors on the rings, and random ones until there
 // are Degree sessions. As long as the Manifest is incomplete a seed's session is wanted in any case. Who needs nothing dials only those that do.
 func (c *Core) dialMore() {
-	if c.phase == draining || (c.satisfied() && !c.cfg.Seed) || len(c.members) == 0 {
+	if !c.seeks() || len(c.members) == 0 {
 		return
 	}
 	want := maxDials - c.dialing
@@ -195,11 +195,14 @@ func (c *Core) dialMore() {
 		want -= c.dialNear(want)
 		want = min(want, c.degree()-len(c.peers)-c.dialing)
 		if c.wantsSeed() {
-			c.dialSome(1, true)
+			c.dialSome(1, func(m *member) bool { return m.seed })
 		}
 	}
-	c.dialSome(want, false)
+	c.dialSome(want, func(*member) bool { return true })
 }
+
+// seeks tells whether we would have more sessions.
+func (c *Core) seeks() bool { return c.phase != draining && (c.cfg.Seed || !c.satisfied()) }
 
 // wantsSeed tells whether the Manifest is incomplete and no seed is there or on its way.
 func (c *Core) wantsSeed() bool {
@@ -228,15 +231,15 @@ func (c *Core) forgetDials() {
 	}
 }
 
-// dialSome dials up to want members that may be dialled, from a random one on.
-func (c *Core) dialSome(want int, seeds bool) {
+// dialSome dials up to want of those members that may be dialled, from a random one on.
+func (c *Core) dialSome(want int, those func(*member) bool) {
 	if want <= 0 {
 		return
 	}
 	off := c.rng.IntN(len(c.members))
 	for k := range c.members {
 		m := c.members[(k+off)%len(c.members)]
-		if (seeds && !m.seed) || !c.dialable(m) || c.tooFar(m) {
+		if !c.dialable(m) || c.tooFar(m) || !those(m) {
 			continue
 		}
 		c.dial(m)

@@ -1,5 +1,7 @@
 package swarm
 
+import "slices"
+
 // Beyond FullMesh members the sessions form a random regular graph: Degree/2 rings, on each of which the members stand in another
 // order, drawn by hash, and everyone talks to its two neighbors. Whom one met first doesn't matter: sessions made in order of arrival
 // leave cliques, between which Blocks pass slowly (simulated: 32 members in two of them took 1.6 times the limit, on rings 1.06). What
@@ -143,9 +145,24 @@ func (c *Core) stranger() *peer {
 
 // trim ends, one a Tick, sessions beyond Degree that the rings don't ask for.
 func (c *Core) trim() {
-	if most := c.degree(); c.crowded() && len(c.peers) > most+most/16 {
-		_ = c.dropLoudest() || c.dropStranger()
+	if most := c.degree(); !c.crowded() || len(c.peers) <= most+most/16 {
+		return
 	}
+	switch {
+	case !c.dropLoudest():
+		c.dropStranger()
+	case c.seeks():
+		c.dialOther()
+	}
+}
+
+// dialOther dials a member at an address that no session comes from, for the place of one whose source had more than its share. Who only
+// waits to be dialled by those whose places that source fills too has next to nobody else: 6 receivers that 60 such names of one host came
+// to took 7 to 8 s instead of 5 in one run of four, because of one that had sessions with two of them.
+func (c *Core) dialOther() {
+	c.dialSome(min(1, maxDials-c.dialing), func(m *member) bool {
+		return !slices.ContainsFunc(c.peers, func(p *peer) bool { return p.source == sourceOf(m.addr.Addr()) })
+	})
 }
 
 // dropStranger makes room for another session; false if the rings ask for all of them.

@@ -127,6 +127,39 @@ func TestSybilsMakeRoom(t *testing.T) {
 	}
 }
 
+// Who has its places full of one source's names dials members at other addresses, beyond the neighbors on its rings. Where each session is of
+// another source it doesn't.
+func TestSybilsAreReplaced(t *testing.T) {
+	const honest = 10
+	for _, sybils := range []bool{true, false} {
+		r := receiver(t, 20, CoreConfig{})
+		for k := range honest {
+			r.do(Event{Kind: MemberUp, Member: fmt.Sprint("honest", k), Addr: addrOfHost(k), Source: hosts("a")[0]})
+		}
+		r.do(Event{Kind: MemberUp, Member: "beside", Addr: netip.AddrPortFrom(hosts("z")[0], 9), Source: hosts("a")[0]})
+		r.up(1, "seed", true)
+		dialed := 0
+		for id := range PeerID(100) {
+			from := hosts("z")[0]
+			if !sybils {
+				from = addrOfHost(100 + int(id)).Addr()
+			}
+			r.do(Event{Kind: PeerUp, Peer: 2 + id, Member: fmt.Sprint("m", id), Source: from, Set: setOf(20, none...)})
+			if id < 30 {
+				continue
+			}
+			for _, a := range kinds(r.wait(tickTime), Dial) {
+				if dialed++; a.Member == "beside" && r.c.byName["beside"].near == 0 {
+					t.Error("one was dialled where those come from who had too many places")
+				}
+			}
+		}
+		if sybils != (dialed == trustedDials) {
+			t.Errorf("sybils %v: %d dialled, at most %d may be", sybils, dialed, trustedDials)
+		}
+	}
+}
+
 // Hosts of one network aren't many members of one address.
 func TestNetworkMakesRoom(t *testing.T) {
 	net := netip.MustParseAddr("fd00::")

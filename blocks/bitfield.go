@@ -13,15 +13,22 @@ type Span struct{ First, Count uint32 }
 // Bitfield is a set of Index below Len. Not safe for concurrent use.
 type Bitfield struct {
 	n     uint32
-	count uint32   // members; always the number of bits set in words
-	words []uint64 // bit i of words[w] is Index 64*w+i; bits at and above n are 0
+	count uint32    // members; always the number of bits set in words
+	words []uint64  // bit i of words[w] is Index 64*w+i; bits at and above n are 0
+	few   [4]uint64 // where words lies if that is enough: one line of the processor's cache has all
 }
 
 var errBitfield = errors.New("parse bitfield: wrong length or padding")
 
 // NewBitfield returns an empty set of n possible Blocks.
 func NewBitfield(n uint32) *Bitfield {
-	return &Bitfield{n: n, words: make([]uint64, (uint64(n)+63)/64)}
+	f := &Bitfield{n: n}
+	if k := int((uint64(n) + 63) / 64); k <= len(f.few) {
+		f.words = f.few[:k]
+	} else {
+		f.words = make([]uint64, k)
+	}
+	return f
 }
 
 // ParseBitfield reads n bits, most significant first; padding must be 0. b must have exactly the length (n+7)/8.
@@ -151,7 +158,10 @@ func (f *Bitfield) each(s Span, do func(w *uint64, mask uint64)) {
 
 // Clone returns a copy that shares nothing with f.
 func (f *Bitfield) Clone() *Bitfield {
-	return &Bitfield{n: f.n, count: f.count, words: slices.Clone(f.words)}
+	g := NewBitfield(f.n)
+	g.count = f.count
+	copy(g.words, f.words)
+	return g
 }
 
 // Equal tells whether f and g have one Len and the same members.

@@ -17,6 +17,22 @@ const (
 	slowFlow    = 4        // times slower than an even share of our link: a Block isn't counted, or the slowest would have all places
 )
 
+// Whose peers happen to send to it more slowly than others do falls behind, and is last by a Block's time for each Block that it is behind:
+// it may have some more on their way. Simulated, 10,000 receivers of 256 Blocks of 4 MiB take 1.145 instead of 1.156, where 99 of 100 are
+// complete at 1.140 and 1.141. Where most have more at a time all are slower (1000 receivers, with 0.95 instead of 0.9: 1.157 instead of 1.125).
+const (
+	lagBlocks = 24  // Blocks' times for which what comes is smoothed
+	lagShare  = 0.9 // of the most that ever came: who gets less lags
+	lagMore   = 2   // Blocks that it may have on their way beyond atOnce
+)
+
+// findLag notes whether less comes than did, once half is there. Before that Blocks are too few to go round.
+func (c *Core) findLag(rate float64, past time.Duration) {
+	c.pace += (rate - c.pace) * min(past.Seconds()*c.most/(lagBlocks*float64(c.cfg.BlockSize)), 1)
+	c.paced = max(c.paced, c.pace)
+	c.lags = c.n > 0 && c.have.Count() > c.n/2 && c.pace < lagShare*c.paced
+}
+
 // atOnce is how many Blocks may be on their way to us at a time, and as many from us.
 func (c *Core) atOnce() int { return max(int(atOnceBytes/c.cfg.BlockSize), atOnceMin) }
 
@@ -42,6 +58,9 @@ func (c *Core) hasEnough() bool {
 	most := c.atOnce()
 	if most >= len(c.peers) || c.asks < most {
 		return false
+	}
+	if c.lags {
+		most += lagMore
 	}
 	n := 0
 	for _, p := range c.peers {

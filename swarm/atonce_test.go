@@ -79,6 +79,38 @@ func TestSlowOnesTakeNoPlaces(t *testing.T) {
 	}
 }
 
+// TestWhoLagsAsksForMore: as long as as much comes as ever did twelve are asked for, and two more once it is less, if half is there.
+func TestWhoLagsAsksForMore(t *testing.T) {
+	const n = 2000
+	for _, c := range []struct {
+		blocks int
+		slower uint32
+		want   int
+	}{{1200, 1, 12}, {1200, 2, 14}, {600, 2, 12}} {
+		r := large(t, n, 20)
+		serve := func(ticks int, each uint32) { // so many bytes of each Block that is on its way
+			for range ticks {
+				for _, p := range r.c.peers {
+					if len(p.reqs) == 0 {
+						continue
+					}
+					q := p.reqs[0]
+					r.do(Event{Kind: Progress, Peer: p.id, Index: q.index, Bytes: min(q.bytes+each, 1<<20), Length: 1 << 20})
+					if q.bytes+each >= 1<<20 {
+						r.do(Event{Kind: Verified, Peer: p.id, Index: q.index, Bytes: 1 << 20})
+					}
+				}
+				r.wait(tickTime)
+			}
+		}
+		serve(c.blocks/3, 1<<18)
+		serve(40, 1<<18/c.slower)
+		if r.c.asks != c.want {
+			t.Errorf("%d Blocks, then %d times slower: %d Requests, want %d", c.blocks, c.slower, r.c.asks, c.want)
+		}
+	}
+}
+
 func TestLargeBlocksAreSentAFewAtATime(t *testing.T) {
 	r := large(t, 200, 20, 199)
 	for i := range blocks.Index(30) {

@@ -79,6 +79,9 @@ type Core struct {
 	credit uint32   // what our ANY to seeds says
 	shared float64  // bytes per second from receivers, at the last Tick
 	most   float64  // bytes per second from all, at most at any Tick; of a seed, to all
+	pace   float64  // bytes per second from all, smoothed for long
+	paced  float64  // the most that this ever was
+	lags   bool     // it has become too little
 
 	push    pushState
 	uploads int     // Blocks being sent

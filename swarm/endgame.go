@@ -33,11 +33,13 @@ func (c *Core) measure() {
 	past := max(c.now-c.measured, tickTime) // a busy process gets Ticks late, then two at once
 	c.measured, c.sated = c.now, false
 	c.findSlow()
+	all := 0.0
 	for _, p := range c.peers {
 		if p.recent == 0 && !p.owes() {
 			continue
 		}
 		rate := float64(p.recent) / past.Seconds()
+		all += rate
 		if p.rate == 0 {
 			p.rate = rate
 		} else {
@@ -50,6 +52,7 @@ func (c *Core) measure() {
 		return
 	}
 	c.inflow()
+	c.findLag(all, past)
 }
 
 // inflow adds up what comes from receivers, and notes the most that ever came from all.

@@ -111,6 +111,18 @@ func TestWhoLagsAsksForMore(t *testing.T) {
 	}
 }
 
+// TestSeedSendsOneMore: a seed sends one large Block more at a time than a receiver.
+func TestSeedSendsOneMore(t *testing.T) {
+	r := newRig(t, CoreConfig{Seed: true, Blocks: 200, ManifestBlocks: 1, BlockSize: 1 << 20, Have: setOf(200), FullMesh: 40})
+	for k := range PeerID(20) {
+		r.up(k+1, fmt.Sprint("peer", k), false, 0)
+		r.do(Event{Kind: PeerAny, Peer: k + 1, Count: 4})
+	}
+	if n := len(kinds(r.all, Grant)); n != 13 {
+		t.Errorf("%d Blocks of 1 MiB are granted at a time, want 13", n)
+	}
+}
+
 func TestLargeBlocksAreSentAFewAtATime(t *testing.T) {
 	r := large(t, 200, 20, 199)
 	for i := range blocks.Index(30) {

@@ -7,7 +7,7 @@ import (
 
 // simFlows is the network where packets are too many: each Block on its way is a flow. Every so often each link shares out its rate among
 // its flows by their weights, what a flow can't use for the other link's sake to the others (weighted max-min fairness, one round of
-// it each time). Bytes arrive simLag later, which is the queue that TCP keeps.
+// it each time). What comes takes acknowledgements of the other direction. Bytes arrive simLag later, which is the queue that TCP keeps.
 type simFlows struct {
 	s        *sim
 	every    time.Duration
@@ -19,14 +19,13 @@ type simFlows struct {
 // simLane has the flows that leave a shard's nodes.
 type simLane struct {
 	flows []simFlow
-	load  []float64 // by node: what they would take of its downlink
+	load  []simLoad // of each node's downlink
 }
 
 const (
 	simLag    = 15 * time.Millisecond
-	simSteep  = 16 // times its rate are the most that a link offers for a unit of weight: others limit its flows
-	simRounds = 64 // of sharing out, in the time that a Block takes alone
-	simAcked  = 1 - 1.0/simAcks
+	simSteep  = 4                      // times its rate are the most that a link offers for a unit of weight: others limit its flows
+	simRounds = 40                     // of sharing out, in the time that a Block takes alone
 	simQuiet  = 800 * time.Millisecond // a receiver is told of what has come at least so often, or it takes the sender for dead
 )
 
@@ -43,11 +42,17 @@ type simFlow struct {
 	told     time.Duration
 }
 
+// simLoad is what flows would take of a link.
+type simLoad struct {
+	all  float64 // bytes per second
+	free float64 // the weights of those that the other link leaves more
+}
+
 // simShare is one direction of a host's link.
 type simShare struct {
 	rate  float64
 	level float64 // bytes per second for each unit of weight
-	load  float64 // what its flows would take at that
+	simLoad
 	scale float64 // of that, what there is
 	spare float64 // bytes that it could have carried
 }
@@ -61,10 +66,10 @@ func newFlows(s *sim) *simFlows {
 func (f *simFlows) grow() {
 	for len(f.up) < len(f.s.nodes) {
 		n := f.s.nodes[len(f.up)]
-		f.up = append(f.up, simShare{rate: n.up.rate * simAcked, level: n.up.rate})
-		f.down = append(f.down, simShare{rate: n.down.rate * simAcked, level: n.down.rate})
+		f.up = append(f.up, simShare{rate: n.up.rate, level: n.up.rate})
+		f.down = append(f.down, simShare{rate: n.down.rate, level: n.down.rate})
 		for k := range f.lanes {
-			f.lanes[k].load = append(f.lanes[k].load, 0)
+			f.lanes[k].load = append(f.lanes[k].load, simLoad{})
 		}
 	}
 }
@@ -114,10 +119,16 @@ func (f *simFlows) ask(s *sim) {
 	lane := &f.lanes[s.shard]
 	for k := range lane.flows {
 		w := &lane.flows[k]
-		up := &f.up[w.up]
-		w.rate = w.weight * min(up.level, f.down[w.down].level)
-		up.load += w.rate
-		lane.load[w.down] += w.rate
+		up, down, to := &f.up[w.up], &f.down[w.down], &lane.load[w.down]
+		if up.level < down.level {
+			w.rate = w.weight * up.level
+			up.free += w.weight
+		} else {
+			w.rate = w.weight * down.level
+			to.free += w.weight
+		}
+		up.all += w.rate
+		to.all += w.rate
 	}
 }
 
@@ -127,11 +138,15 @@ func (f *simFlows) share(s *sim) {
 	for id := s.shard; id < len(f.up); id += simShards {
 		n, down := f.s.nodes[id], &f.down[id]
 		for k := range f.lanes {
-			down.load += f.lanes[k].load[id]
-			f.lanes[k].load[id] = 0
+			l := &f.lanes[k].load[id]
+			down.all += l.all
+			down.free += l.free
+			*l = simLoad{}
 		}
-		n.up.sent += f.up[id].settle(seconds)
-		n.down.sent += down.settle(seconds)
+		out, in := f.up[id].settle(seconds), down.settle(seconds)
+		n.up.sent += out
+		n.down.sent += in
+		f.up[id].rate, down.rate = n.up.rate-in/seconds/simAcks, n.down.rate-out/seconds/simAcks
 	}
 }
 
@@ -158,16 +173,20 @@ func (f *simFlows) move(s *sim) {
 // settle tells how many bytes the link carries in a round, and sets the level for the next one. What it didn't carry of late it makes up
 // for: its queue goes on while flows change.
 func (h *simShare) settle(seconds float64) float64 {
-	if h.load == 0 {
+	if h.all == 0 {
 		h.level, h.spare = h.rate, 0
 		return 0
 	}
 	most := h.rate*seconds + h.spare
-	h.scale = min(1, most/(h.load*seconds))
-	carried := h.load * h.scale * seconds
+	h.scale = min(1, most/(h.all*seconds))
+	carried := h.all * h.scale * seconds
 	h.spare = min(most-carried, h.rate*simQueued.Seconds())
-	h.level = min(h.level*h.rate/h.load, simSteep*h.rate)
-	h.load = 0
+	next := h.level * h.rate / h.all
+	if h.free > 0 {
+		next = h.level + (h.rate-h.all)/h.free
+	}
+	h.level = min(max(next, h.level/simSteep), simSteep*h.rate)
+	h.simLoad = simLoad{}
 	return carried
 }
 

@@ -14,11 +14,12 @@ import (
 // concerns both at once, as a new session, waits for the stop. The number of shards isn't the machine's: a run replays from its seed
 // number anywhere.
 
-const simShards = 4
+const simShards = 2
 
 // simShared is what the shards of a simulation have in common.
 type simShared struct {
 	shards  []*sim
+	odd     int  // which of a shard's boxes is being filled; the other one is emptied
 	stopped bool // none runs: each may touch everything. Always, where there is one
 }
 
@@ -69,7 +70,8 @@ func (s *sim) postTo(n *simNode, o simPost) {
 		n.s.take(o)
 		return
 	}
-	s.out[n.s.shard] = append(s.out[n.s.shard], o)
+	out := &s.out[s.shared.odd][n.s.shard]
+	*out = append(*out, o)
 }
 
 // take gets what was sent to one of our nodes.
@@ -102,13 +104,13 @@ func (t simTurn) turn() {
 func (s *sim) runShards(over func() bool) {
 	for s.now < s.cfg.limit && !over() {
 		end := s.now + s.flows.every
-		s.shared.stopped = false
-		s.each(func(d *sim) { d.runUntil(end) })
-		s.shared.stopped = true
-		s.each((*sim).gather)
-		for _, d := range s.shared.shards {
+		s.shared.stopped, s.shared.odd = false, 1-s.shared.odd
+		s.each(func(d *sim) {
+			d.gather()
+			d.runUntil(end)
 			d.settle()
-		}
+		})
+		s.shared.stopped = true
 		for _, d := range s.shared.shards {
 			d.meet()
 		}
@@ -139,13 +141,14 @@ func (s *sim) runUntil(end time.Duration) {
 	}
 }
 
-// gather takes what the shards have for this one.
+// gather takes what the shards had for this one when they stopped.
 func (s *sim) gather() {
 	for _, from := range s.shared.shards {
-		for _, o := range from.out[s.shard] {
+		out := &from.out[1-s.shared.odd][s.shard]
+		for _, o := range *out {
 			s.take(o)
 		}
-		from.out[s.shard] = from.out[s.shard][:0]
+		*out = (*out)[:0]
 	}
 }
 

@@ -62,8 +62,9 @@ func (n *simNode) listen() {
 	n.heard = heard[:0]
 }
 
-// roomy lets the heap grow: a collection looks at every node.
-func roomy(t testing.TB) {
+// roomy makes room for so many nodes: a collection looks at every one, and each step at pages that the last ones didn't.
+func roomy(t testing.TB, nodes int) {
+	hugePages(nodes * 256 << 10)
 	debug.SetGCPercent(400)
 	t.Cleanup(func() { debug.SetGCPercent(100) })
 }
@@ -75,7 +76,7 @@ func TestSimSparse(t *testing.T) {
 		most = 256
 	}
 	for n := 16; n <= most; n *= 4 {
-		k := simCase{n: n, blocks: 256, kib: 4096}
+		k := simCase{n: n, blocks: 256, kib: 4096, change: func(c *simConfig) { c.packet = 16 << 10 }} // coarser ones overstate it
 		whole := k.run(t)
 		k.change, k.begin = sparse, gossiped
 		res := k.run(t)

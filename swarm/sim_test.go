@@ -68,7 +68,7 @@ func newRun(t testing.TB, cfg simConfig) *simRun {
 	t.Helper()
 	r := &simRun{begun: time.Now()}
 	if cfg.express > 0 {
-		roomy(t)
+		roomy(t, cfg.receivers)
 	}
 	r.sim = newSim(cfg, func(format string, args ...any) {
 		t.Helper()

@@ -136,17 +136,17 @@ func (f *simFlows) ask(s *sim) {
 func (f *simFlows) share(s *sim) {
 	seconds := f.every.Seconds()
 	for id := s.shard; id < len(f.up); id += simShards {
-		n, down := f.s.nodes[id], &f.down[id]
+		n, up, down := f.s.nodes[id], &f.up[id], &f.down[id]
 		for k := range f.lanes {
 			l := &f.lanes[k].load[id]
 			down.all += l.all
 			down.free += l.free
 			*l = simLoad{}
 		}
-		out, in := f.up[id].settle(seconds), down.settle(seconds)
+		out, in := up.settle(seconds), down.settle(seconds)
 		n.up.sent += out
 		n.down.sent += in
-		f.up[id].rate, down.rate = n.up.rate-in/seconds/simAcks, n.down.rate-out/seconds/simAcks
+		up.rate, down.rate = n.up.rate-in/seconds/simAcks, n.down.rate-out/seconds/simAcks
 	}
 }
 

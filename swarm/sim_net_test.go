@@ -109,8 +109,8 @@ type sim struct {
 	cut    func(a, b *simNode) bool // nothing passes between these two; nil: everything does
 
 	shared *simShared
-	shard  int                     // our number
-	out    [2][simShards][]simPost // for the others, in two boxes
+	shard  int                  // our number
+	out    [simShards][]simPost // for the others
 	turns  []simTurn
 	due    []func()
 }

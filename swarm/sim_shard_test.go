@@ -19,7 +19,6 @@ const simShards = 2
 // simShared is what the shards of a simulation have in common.
 type simShared struct {
 	shards  []*sim
-	odd     int  // which of a shard's boxes is being filled; the other one is emptied
 	stopped bool // none runs: each may touch everything. Always, where there is one
 }
 
@@ -70,8 +69,7 @@ func (s *sim) postTo(n *simNode, o simPost) {
 		n.s.take(o)
 		return
 	}
-	out := &s.out[s.shared.odd][n.s.shard]
-	*out = append(*out, o)
+	s.out[n.s.shard] = append(s.out[n.s.shard], o)
 }
 
 // take gets what was sent to one of our nodes.
@@ -104,13 +102,13 @@ func (t simTurn) turn() {
 func (s *sim) runShards(over func() bool) {
 	for s.now < s.cfg.limit && !over() {
 		end := s.now + s.flows.every
-		s.shared.stopped, s.shared.odd = false, 1-s.shared.odd
-		s.each(func(d *sim) {
-			d.gather()
-			d.runUntil(end)
-			d.settle()
-		})
+		s.shared.stopped = false
+		s.each(func(d *sim) { d.runUntil(end) })
 		s.shared.stopped = true
+		s.each((*sim).gather)
+		for _, d := range s.shared.shards {
+			d.settle()
+		}
 		for _, d := range s.shared.shards {
 			d.meet()
 		}
@@ -141,14 +139,13 @@ func (s *sim) runUntil(end time.Duration) {
 	}
 }
 
-// gather takes what the shards had for this one when they stopped.
+// gather takes what the shards have for this one.
 func (s *sim) gather() {
 	for _, from := range s.shared.shards {
-		out := &from.out[1-s.shared.odd][s.shard]
-		for _, o := range *out {
+		for _, o := range from.out[s.shard] {
 			s.take(o)
 		}
-		*out = (*out)[:0]
+		from.out[s.shard] = from.out[s.shard][:0]
 	}
 }
 

@@ -60,7 +60,7 @@ func (c *Core) madeRoom(p *peer) {
 // oneHost tells whether the members that come from where p does may be of one host: an IPv6 source may be a network, whose hosts say where
 // each of them is.
 func (c *Core) oneHost(p *peer) bool {
-	if !p.source.Is6() {
+	if !isNetwork(p.source) {
 		return true
 	}
 	own := 0

@@ -155,7 +155,7 @@ func (c *Core) bad(p *peer, i blocks.Index) {
 	if !c.sentBad(p, i) {
 		return
 	}
-	if m := p.m; !m.addr.IsValid() || !p.source.IsValid() || sourceOf(m.addr.Addr()) == p.source {
+	if m := p.m; !m.addr.IsValid() || !p.source.IsValid() || isOf(m.addr.Addr(), p.source) {
 		m.banned = true
 		c.leave(m)
 	}

@@ -55,7 +55,7 @@ func (s *Swarm) accept(kind port.Kind, conn net.Conn) {
 		s.observed(conn)
 		return
 	}
-	place := s.greeting.enter(sourceOf(addrOf(conn.RemoteAddr()).Addr()), conn)
+	place := s.greeting.enter(sourceOfConn(conn), conn)
 	if place == nil {
 		closeQuietly(conn)
 		return
@@ -91,7 +91,7 @@ func (s *Swarm) attend(ss *session, g greeting) error {
 	if !s.post(peerUp(ss, g.hello)) {
 		return s.ctx.Err()
 	}
-	s.learnPeers(ss, ss.source, g.hello.Peers)
+	s.learnPeers(ss, ss.counted, g.hello.Peers)
 	if s.cfg.OnPeer != nil {
 		s.cfg.OnPeer(Peer{Member: ss.member, Addr: ss.addr, Local: addrOf(ss.conn.LocalAddr()), Seed: ss.seed})
 	}
@@ -156,7 +156,7 @@ func (s *Swarm) greet(conn net.Conn) (greeting, error) {
 		}
 	}
 	if g.hello.Full {
-		s.learnPeers(nil, addrOf(conn.RemoteAddr()).Addr(), g.hello.Peers)
+		s.learnPeers(nil, sourceOfConn(conn), g.hello.Peers)
 		return g, errFull
 	}
 	return g, nil

@@ -99,7 +99,7 @@ func (c *Core) rankMates() {
 // mateUp takes that a member was named, or came.
 func (c *Core) mateUp(m *member, ev Event, fresh bool) {
 	came, mate, source := ev.Kind == PeerUp, m.mate, hostOf(m.addr.Addr())
-	if came && ev.Source.IsValid() && sourceOf(source) != ev.Source { // else it is a host of that network, each of which has its turns
+	if came && ev.Source.IsValid() && !isOf(source, ev.Source) { // else it is a host of that network, each of which has its turns
 		source = ev.Source
 	}
 	if came && !m.came || (fresh || came) && m.source != source {

@@ -161,7 +161,7 @@ func (c *Core) trim() {
 // to took 7 to 8 s instead of 5 in one run of four, because of one that had sessions with two of them.
 func (c *Core) dialOther() {
 	c.dialSome(min(1, maxDials-c.dialing), func(m *member) bool {
-		return !slices.ContainsFunc(c.peers, func(p *peer) bool { return p.source == sourceOf(m.addr.Addr()) })
+		return !slices.ContainsFunc(c.peers, func(p *peer) bool { return isOf(m.addr.Addr(), p.source) })
 	})
 }
 

@@ -18,7 +18,8 @@ const observerIdle = 30 * time.Second
 func (s *Swarm) observed(conn net.Conn) {
 	defer closeQuietly(conn)
 	from := addrOf(conn.RemoteAddr()).Addr().Unmap()
-	place := s.observers.enter(sourceOf(from), conn)
+	counted := sourceOfConn(conn)
+	place := s.observers.enter(counted, conn)
 	if place == nil {
 		return
 	}
@@ -38,7 +39,7 @@ func (s *Swarm) observed(conn net.Conn) {
 	}
 	o := onlooker{Swarm: s, source: from, member: h.Member}
 	s.mu.Lock()
-	o.ration = s.rationOf(sourceOf(from))
+	o.ration = s.rationOf(counted)
 	s.mu.Unlock()
 	for err == nil {
 		_ = conn.SetDeadline(time.Now().Add(observerIdle))

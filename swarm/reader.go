@@ -96,7 +96,7 @@ func (ss *session) take(t wire.Type, p []byte) error {
 		if err != nil {
 			return err
 		}
-		ss.s.learnPeers(ss, ss.source, peers)
+		ss.s.learnPeers(ss, ss.counted, peers)
 		return nil
 	case wire.TTree:
 		m, err := wire.ParseTree(p)

@@ -16,7 +16,7 @@ import (
 func (s *Swarm) register(g greeting, dialed bool) (*session, error) {
 	h := g.hello
 	ss := &session{
-		s: s, conn: g.conn, member: h.Member, addr: h.Listen, source: addrOf(g.conn.RemoteAddr()).Addr().Unmap(),
+		s: s, conn: g.conn, member: h.Member, addr: h.Listen, source: addrOf(g.conn.RemoteAddr()).Addr().Unmap(), counted: sourceOfConn(g.conn),
 		zone: h.Zone, dialed: dialed, since: time.Now(), told: g.told, gone: make(chan struct{}), wake: make(chan struct{}, 1),
 		awaited: map[slot]bool{}, trees: map[wire.Tree]chan wire.Nodes{}, known: map[string]bool{h.Member: true},
 	}
@@ -51,7 +51,7 @@ func (s *Swarm) enter(ss *session) (byte, error) {
 	case ss.headless && s.content != nil:
 		return wire.ByeLeaving, errHeadless
 	case len(s.sessions) >= maxSessions:
-		old := s.crowder(ss.source)
+		old := s.crowder(ss.counted)
 		if old == nil {
 			return wire.ByeFull, errFull
 		}
@@ -75,7 +75,7 @@ func (s *Swarm) enter(ss *session) (byte, error) {
 		old.close(errReplaced)
 	}
 	s.nextPeer++
-	ss.id, ss.ration = s.nextPeer, s.rationOf(sourceOf(ss.source))
+	ss.id, ss.ration = s.nextPeer, s.rationOf(ss.counted)
 	ss.fed = s.feeder(ss.member)
 	s.sessions[ss.id] = ss
 	if old := s.byMember[ss.member]; old == nil || !old.stands() || !s.vouched(old.source) {
@@ -95,9 +95,9 @@ func (s *Swarm) crowder(source netip.Addr) *session {
 	slices.SortFunc(all, func(a, b *session) int { return cmp.Compare(a.id, b.id) })
 	held := make([]netip.Addr, len(all))
 	for k, ss := range all {
-		held[k] = sourceOf(ss.source)
+		held[k] = ss.counted
 	}
-	if k := crowder(held, sourceOf(source)); k >= 0 {
+	if k := crowder(held, source); k >= 0 {
 		return all[k]
 	}
 	return nil
@@ -153,7 +153,7 @@ func announcedBy(h wire.Hello) *blocks.Bitfield {
 // peerUp is the Event of a session that passed HELLO.
 func peerUp(ss *session, h wire.Hello) Event {
 	return Event{
-		Kind: PeerUp, Peer: ss.id, Member: ss.member, Addr: ss.addr, Source: sourceOf(ss.source), Seed: ss.seed,
+		Kind: PeerUp, Peer: ss.id, Member: ss.member, Addr: ss.addr, Source: ss.counted, Seed: ss.seed,
 		Lingering: h.Lingering, Set: announcedBy(h), Zone: ss.zone,
 	}
 }
@@ -209,7 +209,6 @@ func (ss *session) tellPeers(peers []wire.Peer) {
 
 // learnPeers gives the core the members that a peer at source knows; from is nil if it turned us away.
 func (s *Swarm) learnPeers(from *session, source netip.Addr, peers []wire.Peer) {
-	source = sourceOf(source)
 	if from != nil {
 		if from.in.named += len(peers); from.in.named > maxNamed {
 			return

@@ -52,6 +52,7 @@ type session struct {
 	member   string
 	addr     netip.AddrPort // where it can be dialled
 	source   netip.Addr     // what we see it come from
+	counted  netip.Addr     // what that counts as: sourceOf
 	seed     bool
 	claims   bool // it says that it is a seed, from where we don't believe it
 	zone     uint32
@@ -297,4 +298,9 @@ func addrOf(a net.Addr) netip.AddrPort {
 		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 	}
 	return netip.AddrPort{}
+}
+
+// sourceOfConn is what the other end of conn counts as.
+func sourceOfConn(conn net.Conn) netip.Addr {
+	return sourceOf(addrOf(conn.RemoteAddr()).Addr(), addrOf(conn.LocalAddr()).Addr())
 }

@@ -8,9 +8,19 @@ import "net/netip"
 // hostOf is the address that misdeeds are held against: its neighbors in an IPv6 network aren't at fault.
 func hostOf(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 
-// sourceOf is what counts as one source: an IPv4 address, or an IPv6 network of 64 bits, since one host may have all of its addresses.
-func sourceOf(a netip.Addr) netip.Addr {
+// sourceOf is what counts as one source to those at local: an address, or an IPv6 network of 64 bits that isn't theirs, since one host may have
+// all of its addresses. In their own network all the others are at home: 60 names of one host there kept six receivers from getting a file
+// for a minute while they counted as one source with it, and for as long as anywhere else since each has its address.
+func sourceOf(a, local netip.Addr) netip.Addr {
 	a = hostOf(a)
+	if n := networkOf(a); n != networkOf(hostOf(local)) {
+		return n
+	}
+	return a
+}
+
+// networkOf is the 64 bits of an IPv6 address that are its network's; any other address is alone.
+func networkOf(a netip.Addr) netip.Addr {
 	if a.Is4() || !a.IsValid() || a.IsLinkLocalUnicast() || a.IsLoopback() {
 		return a
 	}
@@ -19,6 +29,17 @@ func sourceOf(a netip.Addr) netip.Addr {
 		return a
 	}
 	return p.Addr()
+}
+
+// isNetwork tells whether a source may be many hosts.
+func isNetwork(source netip.Addr) bool {
+	return source.Is6() && networkOf(source) == source && !source.IsLinkLocalUnicast() && !source.IsLoopback()
+}
+
+// isOf tells whether what comes from a counts as source.
+func isOf(a, source netip.Addr) bool {
+	a = hostOf(a)
+	return a == source || networkOf(a) == source
 }
 
 // crowder is which of the holders of places, given by source in order of arrival, makes room for one more of source when all are

@@ -179,7 +179,7 @@ func (n *simNode) sessionUp(p *simPipe, set *blocks.Bitfield) {
 		n.step(Event{Kind: HeaderKnown, Count: cfg.blocks, Bytes: cfg.manifest, Length: cfg.blockSize})
 	}
 	n.step(Event{
-		Kind: PeerUp, Peer: p.peer, Member: p.to.name, Addr: p.to.addr(), Source: sourceOf(p.to.addr().Addr()), Seed: p.to.core.cfg.Seed,
+		Kind: PeerUp, Peer: p.peer, Member: p.to.name, Addr: p.to.addr(), Source: sourceOf(p.to.addr().Addr(), netip.Addr{}), Seed: p.to.core.cfg.Seed,
 		Lingering: p.to.core.phase == staying, Set: set, Zone: p.to.core.cfg.Zone,
 	})
 	n.most = max(n.most, len(n.core.peers))

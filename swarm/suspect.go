@@ -215,7 +215,7 @@ const networkGrace = 2 * time.Second
 func (c *Core) sources() []netip.Addr {
 	list := make([]netip.Addr, len(c.peers))
 	for k, p := range c.peers {
-		if !p.proven() && (!p.source.Is6() || c.now-p.up > networkGrace) {
+		if !p.proven() && (!isNetwork(p.source) || c.now-p.up > networkGrace) {
 			list[k] = p.source
 		}
 	}

@@ -26,6 +26,8 @@ const foeEnv = "P2PCP_E2E_FOE"
 
 const stranger = "stranger" // attacks a transfer that has begun
 
+const over6 = ", IPv6" // everybody, the foe too, has the seed's IPv6 address alone
+
 // TestFoeProcess is no test: it attacks until it is killed.
 func TestFoeProcess(t *testing.T) {
 	what, whom, ok := strings.Cut(os.Getenv(foeEnv), "|")
@@ -128,7 +130,12 @@ func (a assault) run(t *testing.T, what string) (took time.Duration, said, statu
 	t.Helper()
 	r := a.with(t)
 	foeHost := r.n - 1
-	seeding, ticket := r.seed(a.path, "-v")
+	what, six := strings.CutSuffix(what, over6)
+	args := []string{"-v"}
+	if six {
+		args = append(args, "--advertise", netip.AddrPortFrom(r.host(0).Addr6(), 7700).String())
+	}
+	seeding, ticket := r.seed(a.path, args...)
 	var foe *lab.Proc
 	if what != "" && what != stranger {
 		foe = r.foe(what, ticket)
@@ -193,6 +200,7 @@ func TestE2EHostile(t *testing.T) {
 		{"asks", "flood"},
 		{"asks for everything", ""},
 		{"60 hoarding identities", "many members"},
+		{"60 hoarding identities" + over6, "many members"},
 		{"members that aren't there", ""},
 		{"claimed seed", ""},
 	} {

@@ -47,12 +47,12 @@ func (c *Core) gives(p *peer, i blocks.Index) {
 }
 
 // mayPush tells whether a seed may send i unasked to p: across zones only what nobody has yet.
-func (c *Core) mayPush(p *peer, i blocks.Index) bool { return !c.crosses(p) || c.recv[i] == 0 }
+func (c *Core) mayPush(p *peer, i blocks.Index) bool { return !c.crosses(p) || c.recv(i) == 0 }
 
 // next picks what p is asked for.
 func (c *Core) next(p *peer) (blocks.Index, bool) {
 	if c.zones == nil || !c.crosses(p) || c.smallStart(0) {
-		return c.pick.from(p.have.Words(), p.interest)
+		return c.pick.from(p.have.Words(), c.interest[p.at])
 	}
 	return c.nextAcross(p)
 }

@@ -63,8 +63,9 @@ func (c *Core) hasEnough() bool {
 		most += lagMore
 	}
 	n := 0
-	for _, p := range c.peers {
-		if len(p.reqs) == 0 || p.overdue || (p.rate > 0 && p.rate*float64(most)*slowFlow < c.most) {
+	for s := c.owing; s != 0; {
+		p := c.peers[s.next()]
+		if p.overdue || (p.rate > 0 && p.rate*float64(most)*slowFlow < c.most) {
 			continue
 		}
 		ahead := c.ahead(p)
@@ -102,7 +103,8 @@ func (c *Core) places() int {
 func (c *Core) findSlow() {
 	c.slow = 0
 	most := c.slowBlock(c.atOnce())
-	for _, p := range c.peers {
+	for s := c.sending; s != 0; {
+		p := c.peers[s.next()]
 		for k := range p.sends {
 			if c.now-p.sends[k].since >= most {
 				c.slow++

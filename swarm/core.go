@@ -63,30 +63,34 @@ type Core struct {
 	opened   bool
 	placed   bool // the content lies under its name
 
-	avail  []uint16 // per Index: sessions whose peer holds it
-	recv   []uint16 // of them receivers' sessions
-	flight []uint8  // our Requests and Grants for it
-	late   []uint8  // of flight, those at overdue peers
-	pick   picker   // a receiver: what may be asked now, ranked by avail. A seed: what may be pushed, ranked by sent
+	rows []row  // per Index
+	pick picker // a receiver: what may be asked now, ranked by avail. A seed: what may be pushed, ranked by sent
 
-	peers  []*peer  // in order of arrival but for removals
-	ids    []PeerID // of peers, in their order: looked through faster than a map
-	woken  []*peer  // may have room for a Request
-	all    bool     // all of them are woken
-	asks   int      // Requests of all peers
-	sated  bool     // hasEnough, and nothing that it looks at has changed since but for more Requests
-	dups   uint32   // Requests made for Blocks that were in flight already
-	credit uint32   // what our ANY to seeds says
-	shared float64  // bytes per second from receivers, at the last Tick
-	most   float64  // bytes per second from all, at most at any Tick; of a seed, to all
-	pace   float64  // bytes per second from all, smoothed for long
-	paced  float64  // the most that this ever was
-	lags   bool     // it has become too little
+	peers   []*peer // in order of arrival but for removals: what follows speaks of places there
+	seeds   peerSet
+	owing   peerSet // reqs aren't empty
+	moving  peerSet // gave something since the last Tick
+	sending peerSet // sends aren't empty
+	offered peerSet // offered a place that they haven't used yet
+	woken   []uint8 // may have room for a Request
+	roused  peerSet // the same
+	all     bool    // all of them are woken
+
+	asks   int     // Requests of all peers
+	sated  bool    // hasEnough, and nothing that it looks at has changed since but for more Requests
+	dups   uint32  // Requests made for Blocks that were in flight already
+	credit uint32  // what our ANY to seeds says
+	shared float64 // bytes per second from receivers, at the last Tick
+	most   float64 // bytes per second from all, at most at any Tick; of a seed, to all
+	pace   float64 // bytes per second from all, smoothed for long
+	paced  float64 // the most that this ever was
+	lags   bool    // it has become too little
 
 	push    pushState
 	uploads int     // Blocks being sent
 	slow    int     // of them, that were too slow at the last Tick to be counted
-	refused []*peer // were told busy, in order; each is owed an Offer
+	refused []uint8 // peers that were told busy, in order
+	owed    peerSet // the same: each an Offer
 
 	members   []*member // in order of arrival but for removals
 	byName    map[string]*member
@@ -101,6 +105,14 @@ type Core struct {
 	lost      orphaned
 	stay      lingering
 	zones     *zoning // nil while everybody is of one zone
+
+	// By place in peers: dense, for what is looked through again and again.
+	ids      [maxPeers]PeerID
+	interest [maxPeers]uint32        // how many members of pick it holds
+	held     [maxPeers]uint32        // how many Blocks
+	busy     [maxPeers]time.Duration // until when it isn't asked: it refused, and no Offer has ended that
+	here     [maxPeers]*peer         // where peers, woken and refused lie
+	lists    [2][maxPeers]uint8
 }
 
 // phase is where a Core is in its life.
@@ -139,6 +151,7 @@ func NewCore(cfg CoreConfig) *Core {
 
 		suspects: map[suspect]*record{}, standings: map[netip.Addr]*standing{},
 	}
+	c.peers, c.woken, c.refused = c.here[:0], c.lists[0][:0], c.lists[1][:0]
 	c.mesh = newMesh(c)
 	if cfg.Blocks > 0 {
 		c.header(cfg.Blocks, cfg.ManifestBlocks, cfg.BlockSize)
@@ -241,7 +254,7 @@ func (c *Core) said(p *peer, ev Event) {
 	case Refused:
 		c.wasRefused(p, ev)
 	case Offered:
-		p.busyUntil = 0
+		c.busy[p.at] = 0
 		c.wake(p)
 	case Cancelled:
 		c.cancelled(p, ev)

@@ -14,7 +14,13 @@ func checkCore(c *Core) error {
 	avail, recv := make([]uint16, c.n), make([]uint16, c.n)
 	flight, late, under := make([]uint8, c.n), make([]uint8, c.n), make([]uint8, c.n)
 	uploads, asks := 0, 0
-	for _, p := range c.peers {
+	for at, p := range c.peers {
+		if p.at != at || c.ids[at] != p.id || c.seeds.has(at) != p.seed || c.owing.has(at) != (len(p.reqs) > 0) || c.sending.has(at) != (len(p.sends) > 0) {
+			return fmt.Errorf("peer %d is at %d, and there is %d", p.id, p.at, c.ids[at])
+		}
+		if p.have.Count() != c.held[at] {
+			return fmt.Errorf("peer %d holds %d, counted %d", p.id, c.held[at], p.have.Count())
+		}
 		interest := uint32(0)
 		for i := range c.n {
 			if p.have.Has(blocks.Index(i)) {
@@ -27,8 +33,8 @@ func checkCore(c *Core) error {
 				}
 			}
 		}
-		if interest != p.interest {
-			return fmt.Errorf("peer %d: interest %d, counted %d", p.id, p.interest, interest)
+		if interest != c.interest[at] {
+			return fmt.Errorf("peer %d: interest %d, counted %d", p.id, c.interest[at], interest)
 		}
 		if err := checkPeer(c, p, flight, late); err != nil {
 			return err
@@ -41,6 +47,13 @@ func checkCore(c *Core) error {
 		for _, w := range p.waits {
 			under[w.index]++
 		}
+	}
+	owed := peerSet(0)
+	for _, at := range c.refused {
+		owed.put(int(at), true)
+	}
+	if owed != c.owed || len(c.refused) != int(owed.count()) || len(c.woken) != int(c.roused.count()) {
+		return fmt.Errorf("refused %v, woken %v: %b and %b", c.refused, c.woken, c.owed, c.roused)
 	}
 	if asks != c.asks {
 		return fmt.Errorf("%d requests, counted %d", asks, c.asks)
@@ -94,11 +107,11 @@ func checkBlocks(c *Core, avail, recv []uint16, flight, late, under []uint8) err
 	missing, members := uint32(0), uint32(0)
 	for n := range c.n {
 		i := blocks.Index(n)
-		if avail[n] != c.avail[n] || recv[n] != c.recv[n] {
-			return fmt.Errorf("block %d: avail %d recv %d, counted %d %d", n, c.avail[n], c.recv[n], avail[n], recv[n])
+		if avail[n] != c.avail(i) || recv[n] != c.recv(i) {
+			return fmt.Errorf("block %d: avail %d recv %d, counted %d %d", n, c.avail(i), c.recv(i), avail[n], recv[n])
 		}
-		if flight[n] != c.flight[n] || late[n] != c.late[n] {
-			return fmt.Errorf("block %d: flight %d late %d, counted %d %d", n, c.flight[n], c.late[n], flight[n], late[n])
+		if flight[n] != c.rows[n].flight || late[n] != c.rows[n].late {
+			return fmt.Errorf("block %d: flight %d late %d, counted %d %d", n, c.rows[n].flight, c.rows[n].late, flight[n], late[n])
 		}
 		if c.wanted.Has(i) && !c.have.Has(i) {
 			missing++
@@ -116,8 +129,8 @@ func checkBlocks(c *Core, avail, recv []uint16, flight, late, under []uint8) err
 		if in {
 			members++
 		}
-		if !c.cfg.Seed && c.zones == nil && c.pick.rank[n] != avail[n] {
-			return fmt.Errorf("block %d: rank %d, counted %d", n, c.pick.rank[n], avail[n])
+		if !c.cfg.Seed && c.zones == nil && c.rows[n].rank != avail[n] {
+			return fmt.Errorf("block %d: rank %d, counted %d", n, c.rows[n].rank, avail[n])
 		}
 	}
 	if !c.cfg.Seed && missing != c.missing {
@@ -132,12 +145,12 @@ func checkBlocks(c *Core, avail, recv []uint16, flight, late, under []uint8) err
 // checkPicker checks the picker's own order.
 func checkPicker(p *picker) error {
 	for at, i := range p.order {
-		if p.pos[i] != uint32(at) {
-			return fmt.Errorf("picker: block %d is at %d, said to be at %d", i, at, p.pos[i])
+		if p.rows[i].pos != uint32(at) {
+			return fmt.Errorf("picker: block %d is at %d, said to be at %d", i, at, p.rows[i].pos)
 		}
 		r := maxRank
 		if p.has(blocks.Index(i)) {
-			r = clampRank(p.rank[i])
+			r = clampRank(p.rows[i].rank)
 		}
 		low, high := p.start[r], uint32(len(p.order))
 		if r < maxRank {

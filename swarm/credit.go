@@ -35,13 +35,13 @@ func (c *Core) maySpend(p *peer) bool {
 		return false
 	}
 	for _, q := range c.peers {
-		if q.seed || q.overdue || c.now < q.busyUntil || (c.crosses(q) && !c.crosses(p)) {
+		if q.seed || q.overdue || c.now < c.busy[q.at] || (c.crosses(q) && !c.crosses(p)) {
 			continue
 		}
 		if q.rate == 0 && q.owes() && c.now-q.moved > firstBytes {
 			continue // it says that it holds something
 		}
-		if c.holdsAll(q) || (q.interest > 0 && !q.owes()) {
+		if c.holdsAll(q) || (c.interest[q.at] > 0 && !q.owes()) {
 			return false
 		}
 	}

@@ -14,13 +14,13 @@ const fruitTime = time.Second
 
 // fruit notes that p announces i: if we never sent it, and somebody said to hold it, it came from there.
 func (c *Core) fruit(i blocks.Index) {
-	if c.cfg.Seed && c.recv[i] > 0 && c.pick.rank[i] == 0 {
+	if c.cfg.Seed && c.recv(i) > 0 && c.rows[i].rank == 0 {
 		c.push.fruit = c.now
 	}
 }
 
 // doubts tells whether i is pushed though receivers say that they hold it.
-func (c *Core) doubts(i blocks.Index) bool { return c.push.doubt && c.pick.rank[i] == 0 }
+func (c *Core) doubts(i blocks.Index) bool { return c.push.doubt && c.rows[i].rank == 0 }
 
 // doubtMore decides, once a Tick, whether receivers that want Blocks get none from those that say they have them.
 func (c *Core) doubtMore() {

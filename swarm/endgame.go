@@ -34,7 +34,8 @@ func (c *Core) measure() {
 	c.measured, c.sated = c.now, false
 	c.findSlow()
 	all := 0.0
-	for _, p := range c.peers {
+	for s := c.owing | c.moving; s != 0; {
+		p := c.peers[s.next()]
 		if p.recent == 0 && !p.owes() {
 			continue
 		}
@@ -47,6 +48,7 @@ func (c *Core) measure() {
 		}
 		p.recent = 0
 	}
+	c.moving = 0
 	if c.cfg.Seed {
 		c.outflow(past)
 		return
@@ -59,7 +61,8 @@ func (c *Core) measure() {
 func (c *Core) inflow() {
 	all := 0.0
 	c.shared = 0
-	for _, p := range c.peers {
+	for s := c.owing; s != 0; {
+		p := c.peers[s.next()]
 		if !p.owes() {
 			continue
 		}
@@ -77,7 +80,8 @@ const tickTime = 50 * time.Millisecond
 // findOverdue looks for peers that owe us something and are silent: what they owe may be asked of others. It isn't
 // cancelled: who finishes first wins.
 func (c *Core) findOverdue() {
-	for _, p := range c.peers {
+	for s := c.owing; s != 0; {
+		p := c.peers[s.next()]
 		switch {
 		case p.overdue || !p.owes():
 			continue
@@ -92,7 +96,7 @@ func (c *Core) findOverdue() {
 		for k := range p.reqs {
 			if r := &p.reqs[k]; !r.arrived && !r.late {
 				r.late = true
-				c.late[r.index]++
+				c.rows[r.index].late++
 				c.choose(r.index)
 			}
 		}
@@ -140,7 +144,7 @@ func (c *Core) punctual(p *peer) {
 	for k := range p.reqs {
 		if r := &p.reqs[k]; r.late {
 			r.late = false
-			c.late[r.index]--
+			c.rows[r.index].late--
 			c.choose(r.index)
 		}
 	}
@@ -151,7 +155,9 @@ func (c *Core) punctual(p *peer) {
 func (c *Core) excuse(p *peer) {
 	c.setOverdue(p, false)
 	p.penalty = min(max(2*p.penalty, penaltyMin), penaltyMax)
-	p.busyUntil = c.now + p.penalty
+	if p.at >= 0 {
+		c.busy[p.at] = c.now + p.penalty
+	}
 }
 
 // duplicate finds, when nothing is left to be asked for, the Block in flight that p would bring soonest before its
@@ -179,8 +185,8 @@ func (c *Core) duplicate(p *peer) (blocks.Index, bool) {
 				continue
 			}
 			ahead += r.left()
-			late := c.late[r.index]
-			if r.late || c.flight[r.index]-late > 1 || (spent && late == 0) || !p.have.Has(r.index) || p.find(r.index) >= 0 {
+			late := c.rows[r.index].late
+			if r.late || c.rows[r.index].flight-late > 1 || (spent && late == 0) || !p.have.Has(r.index) || p.find(r.index) >= 0 {
 				continue
 			}
 			if t := max(c.expected(q, ahead), c.now-q.moved); t > worst {

@@ -120,7 +120,7 @@ func (c *Core) withdrawn() (blocks.Index, bool) {
 		seed = seed || p.seed
 	}
 	o := &c.lost
-	if o.yes && (!seed || !c.pick.has(o.index) || c.avail[o.index] > 0) {
+	if o.yes && (!seed || !c.pick.has(o.index) || c.avail(o.index) > 0) {
 		o.yes = false
 	}
 	if !o.yes && seed && c.n > 0 && c.pick.start[1] > 0 { // rank 0 of the picker: no holder
@@ -135,7 +135,7 @@ func (c *Core) orphan() (blocks.Index, bool) {
 		return 0, len(c.peers) == 0
 	}
 	for i, ok := c.wanted.Next(0); ok; i, ok = c.wanted.Next(i + 1) {
-		if !c.have.Has(i) && !c.claims.Has(i) && c.avail[i] == 0 {
+		if !c.have.Has(i) && !c.claims.Has(i) && c.avail(i) == 0 {
 			return i, true
 		}
 	}

@@ -124,7 +124,7 @@ func (c *Core) undial(m *member) {
 }
 
 // limit is how many sessions we take.
-func (c *Core) limit() int { return max(c.cfg.FullMesh, c.degree()+c.degree()/4) }
+func (c *Core) limit() int { return min(max(c.cfg.FullMesh, c.degree()+c.degree()/4), maxPeers) }
 
 // admit makes room for a new session, or drops it.
 func (c *Core) admit(p *peer) bool {

@@ -3,6 +3,7 @@ package swarm
 import (
 	"cmp"
 	"net/netip"
+	"slices"
 	"time"
 
 	"p2pcp/blocks"
@@ -10,46 +11,43 @@ import (
 
 // peer is what the core knows of a live Session's other side.
 type peer struct {
-	id        PeerID
-	m         *member
-	seed      bool
-	source    netip.Addr // where it comes from; invalid: unknown
-	zone      uint32
-	lingering bool             // it said in HELLO that it is complete
-	up        time.Duration    // since when
-	have      *blocks.Bitfield // nil until the Header is known
-	interest  uint32           // how many members of Core.pick it holds
+	// What most looks need fills a line of the processor's cache: thousands of simulated nodes wait for memory alone.
+	id      PeerID
+	seed    bool
+	overdue bool             // owes us something and is silent: gets nothing new, and its Requests may go elsewhere
+	barren  bool             // it gave nothing for long, or was overdue, and has given nothing since
+	have    *blocks.Bitfield // nil until the Header is known
+	at      int              // its place in Core.peers; -1: it is down
+	rate    float64          // bytes per second while it owed us something, smoothed; 0: unknown
+	reqs    []request        // what it sends us, in the order in which it will answer
+	said    time.Duration    // when it last announced a Block
 
-	// What it sends us.
-	reqs      []request     // in the order in which it will answer
-	rate      float64       // bytes per second while it owed us something, smoothed; 0: unknown
-	delay     time.Duration // from a Request on an idle session to its first bytes, smoothed
-	gap       time.Duration // between Progress events of one Request, smoothed
-	moved     time.Duration // when it last gave us something, or began to owe us something
-	recent    uint64        // bytes since the last Tick
-	overdue   bool          // owes us something and is silent: gets nothing new, and its Requests may go elsewhere
-	barren    bool          // it gave nothing for long, or was overdue, and has given nothing since
+	few [4]request // where reqs lies if that is enough
+
+	delay    time.Duration // from a Request on an idle session to its first bytes, smoothed
+	recent   uint64        // bytes since the last Tick
+	moved    time.Duration // when it last gave us something, or began to owe us something
+	progress time.Duration // when a Block last went either way
+	gap      time.Duration // between Progress events of one Request, smoothed
+	in, out  uint64        // content bytes
+	zone     uint32
+	open     bool // it has announced the whole Manifest
+	shares   bool // it announced the last one that it did or didn't
+
+	lingering bool          // it said in HELLO that it is complete
+	sends     []sending     // what we send it
+	allows    uint32        // its ANY: how many of our choice may be in flight to it
+	offered   time.Duration // when we offered it a place last
+	m         *member
+	source    netip.Addr    // where it comes from; invalid: unknown
+	up        time.Duration // since when
 	gave      time.Duration // when it last gave a Block
-	said      time.Duration // when it last announced one
 	refusals  int           // since then
 	silences  int           // how often it was overdue
 	penalty   time.Duration // how long it stays out after having been overdue
-	busyUntil time.Duration // it refused; an Offer ends it
 	granting  time.Duration // a seed: when it last sent us something unasked
-	woken     bool          // is in Core.woken
-
-	// What we send it.
-	sends   []sending
-	allows  uint32        // its ANY: how many of our choice may be in flight to it
-	waits   []await       // a seed: sent, not yet announced by it
-	shares  bool          // it announced the last one that it did or didn't
-	keeps   time.Duration // since when it has kept one, and announced nothing; 0: it doesn't
-	owed    bool          // is in Core.refused
-	open    bool          // it has announced the whole Manifest
-	offered time.Duration // when we offered it a place that it hasn't used yet; 0: none
-
-	in, out  uint64        // content bytes
-	progress time.Duration // when a Block last went either way
+	waits     []await       // a seed: sent, not yet announced by it
+	keeps     time.Duration // since when it has kept one, and announced nothing; 0: it doesn't
 }
 
 // owes tells whether the peer still has bytes to send us.
@@ -84,8 +82,8 @@ func (p *peer) pushes() bool {
 
 // session is the peer of a Session, nil if that is down.
 func (c *Core) session(id PeerID) *peer {
-	for k, other := range c.ids {
-		if other == id {
+	for k := range c.peers {
+		if c.ids[k] == id {
 			return c.peers[k]
 		}
 	}
@@ -98,9 +96,8 @@ func (c *Core) header(n, manifest, blockSize uint32) {
 	c.n, c.manifest = n, min(manifest, n)
 	c.cfg.BlockSize = cmp.Or(blockSize, c.cfg.BlockSize)
 	c.widen()
-	c.avail, c.recv = make([]uint16, n), make([]uint16, n)
-	c.flight, c.late = make([]uint8, n), make([]uint8, n)
 	c.pick = newPicker(n, c.rng)
+	c.rows = c.pick.rows
 	c.have, c.claims = blocks.NewBitfield(n), blocks.NewBitfield(n)
 	for _, p := range c.peers {
 		p.have = blocks.NewBitfield(n)
@@ -133,33 +130,42 @@ func (c *Core) choose(i blocks.Index) {
 	if c.cfg.Seed {
 		in = c.have.Has(i) && (c.spread(i) == 0 || c.doubts(i)) && c.push.under[i] == 0
 	} else {
-		in = c.wanted.Has(i) && !c.have.Has(i) && !c.claims.Has(i) && c.flight[i] == c.late[i] && !c.placed && c.near(i)
+		in = c.rows[i].flight == c.rows[i].late && c.wanted.Has(i) && !c.have.Has(i) && !c.claims.Has(i) && !c.placed && c.near(i)
 	}
 	if !c.pick.set(i, in) {
 		return
 	}
-	for _, p := range c.peers {
-		if !p.have.Has(i) {
-			continue
-		}
+	for s := c.rows[i].holders; s != 0; {
+		at := s.next()
 		if !in {
-			p.interest--
+			c.interest[at]--
 			continue
 		}
-		p.interest++
-		c.wake(p)
+		c.interest[at]++
+		c.wakeAt(at)
 	}
 }
 
+// avail is how many peers hold i, recv how many receivers of them.
+func (c *Core) avail(i blocks.Index) uint16 { return c.rows[i].holders.count() }
+func (c *Core) recv(i blocks.Index) uint16  { return (c.rows[i].holders &^ c.seeds).count() }
+
 // holds adds (or takes away) a holder of i.
 func (c *Core) holds(p *peer, i blocks.Index, yes bool) {
+	c.rows[i].holders.put(p.at, yes)
+	if yes {
+		c.held[p.at]++
+	} else {
+		c.held[p.at]--
+	}
+	c.countHolder(p, i, yes)
+}
+
+// countHolder draws the conclusions.
+func (c *Core) countHolder(p *peer, i blocks.Index, yes bool) {
 	d := uint16(1)
 	if !yes {
 		d = ^uint16(0) // -1
-	}
-	c.avail[i] += d
-	if !p.seed {
-		c.recv[i] += d
 	}
 	c.zoneHolds(p, i, d)
 	if !c.cfg.Seed {
@@ -184,7 +190,8 @@ func (c *Core) peerUp(ev Event) {
 		return
 	}
 	m.banned = false // it was another one of that name
-	p := &peer{id: ev.Peer, m: m, seed: ev.Seed, source: ev.Source, zone: ev.Zone, lingering: ev.Lingering, up: c.now, moved: c.now, progress: c.now}
+	p := &peer{id: ev.Peer, at: -1, m: m, seed: ev.Seed, source: ev.Source, zone: ev.Zone, lingering: ev.Lingering, up: c.now, moved: c.now, progress: c.now}
+	p.reqs = p.few[:0]
 	if ev.Set != nil && ev.Set.Len() == c.n {
 		p.have = ev.Set
 	} else if c.n > 0 {
@@ -194,14 +201,13 @@ func (c *Core) peerUp(ev Event) {
 		return
 	}
 	c.reached, c.progress = true, max(c.progress, c.now)
-	c.ids = append(c.ids, p.id)
-	c.peers = append(c.peers, p)
+	c.enlist(p)
 	c.joined(p)
 	c.zoneUp(p)
 	if c.n == 0 {
 		return
 	}
-	p.interest = c.pick.common(p.have.Words()) // before holds: what a seed stops offering by it takes itself out again
+	c.interest[p.at] = c.pick.common(p.have.Words()) // before holds: what a seed stops offering by it takes itself out again
 	for i, ok := p.have.Next(0); ok; i, ok = p.have.Next(i + 1) {
 		c.holds(p, i, true)
 	}
@@ -214,17 +220,11 @@ func (c *Core) peerUp(ev Event) {
 func (c *Core) peerDown(p *peer) {
 	c.sated = false
 	c.part(p)
-	for k, q := range c.peers {
-		if q == p {
-			c.peers = append(c.peers[:k], c.peers[k+1:]...)
-			c.ids = append(c.ids[:k], c.ids[k+1:]...)
-			break
-		}
-	}
+	c.strike(p)
 	c.zoneDown(p)
 	if p.have != nil {
 		for i, ok := p.have.Next(0); ok; i, ok = p.have.Next(i + 1) {
-			c.holds(p, i, false)
+			c.countHolder(p, i, false)
 		}
 	}
 	for len(p.reqs) > 0 {
@@ -244,9 +244,9 @@ func (c *Core) peerHave(p *peer, spans []blocks.Span) {
 			if !p.have.Set(i) {
 				continue
 			}
-			p.said, p.keeps = c.now, 0
+			p.said = c.now
 			if c.pick.has(i) {
-				p.interest++
+				c.interest[p.at]++
 			}
 			c.fruit(i)
 			c.announcedBy(p, i)
@@ -262,7 +262,7 @@ func (c *Core) peerLacks(p *peer, i blocks.Index) {
 		return
 	}
 	if c.pick.has(i) {
-		p.interest--
+		c.interest[p.at]--
 	}
 	p.have.Clear(i)
 	c.holds(p, i, false)
@@ -292,10 +292,44 @@ func (c *Core) holdsAll(p *peer) bool {
 
 // wake marks that p may have room for a Request, and something new to give.
 func (c *Core) wake(p *peer) {
-	if !p.woken {
-		p.woken = true
-		c.woken = append(c.woken, p)
+	if p.at >= 0 {
+		c.wakeAt(p.at)
 	}
+}
+
+func (c *Core) wakeAt(at int) {
+	if !c.roused.has(at) {
+		c.roused.put(at, true)
+		c.woken = append(c.woken, uint8(at))
+	}
+}
+
+// enlist gives p its place among the peers.
+func (c *Core) enlist(p *peer) {
+	p.at = len(c.peers)
+	c.peers, c.ids[p.at] = append(c.peers, p), p.id
+	c.interest[p.at], c.held[p.at], c.busy[p.at] = 0, 0, 0
+	c.seeds.put(p.at, p.seed)
+}
+
+// strike takes it out: those behind it move up.
+func (c *Core) strike(p *peer) {
+	at := p.at
+	c.peers = slices.Delete(c.peers, at, at+1)
+	copy(c.ids[at:], c.ids[at+1:])
+	for k, q := range c.peers[at:] {
+		q.at = at + k
+	}
+	copy(c.interest[at:], c.interest[at+1:])
+	copy(c.held[at:], c.held[at+1:])
+	copy(c.busy[at:], c.busy[at+1:])
+	for _, s := range [...]*peerSet{&c.seeds, &c.roused, &c.owing, &c.moving, &c.sending, &c.offered, &c.owed} {
+		s.remove(at)
+	}
+	for i := range c.rows {
+		c.rows[i].holders.remove(at)
+	}
+	c.woken, c.refused, p.at = without(c.woken, at), without(c.refused, at), -1
 }
 
 func (c *Core) wakeAll() { c.all = true }

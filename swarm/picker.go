@@ -17,11 +17,19 @@ import (
 //	order[start[maxRank]:]      not in the set
 type picker struct {
 	order []uint32 // every Block once
-	pos   []uint32 // order[pos[i]] == i
-	rank  []uint16 // of every Block, in the set or not, not clamped
+	rows  []row    // of every Block
 	words []uint64 // bit i of words[w]: Block 64*w+i is in the set
 	start [maxRank + 1]uint32
 	rng   *rand.Rand
+}
+
+// row is what a core knows of a Block, in one place: thousands of simulated nodes wait for memory alone.
+type row struct {
+	holders peerSet // who holds it
+	pos     uint32  // order[pos] is it
+	rank    uint16  // whether in the set or not, not clamped
+	flight  uint8   // our Requests and Grants for it
+	late    uint8   // of flight, those at overdue peers
 }
 
 // probes are the random tries in a rank before anything is scanned: enough to find, with 98 %, a peer's Block where it holds
@@ -30,15 +38,14 @@ const probes = 32
 
 func newPicker(n uint32, rng *rand.Rand) picker {
 	p := picker{
-		order: make([]uint32, n), pos: make([]uint32, n), rank: make([]uint16, n),
-		words: make([]uint64, (uint64(n)+63)/64), rng: rng,
+		order: make([]uint32, n), rows: make([]row, n), words: make([]uint64, (uint64(n)+63)/64), rng: rng,
 	}
 	for i := range p.order {
 		p.order[i] = uint32(i)
 	}
 	rng.Shuffle(len(p.order), func(a, b int) { p.order[a], p.order[b] = p.order[b], p.order[a] })
 	for at, i := range p.order {
-		p.pos[i] = uint32(at)
+		p.rows[i].pos = uint32(at)
 	}
 	return p
 }
@@ -60,17 +67,17 @@ func (p *picker) set(i blocks.Index, in bool) bool {
 	}
 	p.words[i/64] ^= 1 << (i % 64)
 	if in {
-		p.sink(i, maxRank, clampRank(p.rank[i]))
+		p.sink(i, maxRank, clampRank(p.rows[i].rank))
 	} else {
-		p.rise(i, clampRank(p.rank[i]), maxRank)
+		p.rise(i, clampRank(p.rows[i].rank), maxRank)
 	}
 	return true
 }
 
 // setRank changes how rare i is.
 func (p *picker) setRank(i blocks.Index, rank uint16) {
-	from, to := clampRank(p.rank[i]), clampRank(rank)
-	p.rank[i] = rank
+	from, to := clampRank(p.rows[i].rank), clampRank(rank)
+	p.rows[i].rank = rank
 	if !p.has(i) {
 		return
 	}
@@ -81,7 +88,7 @@ func (p *picker) setRank(i blocks.Index, rank uint16) {
 // sink moves i down from run to run: it becomes the last of each.
 func (p *picker) sink(i blocks.Index, from, to int) {
 	for r := from; r > to; r-- {
-		p.swap(p.pos[i], p.start[r])
+		p.swap(p.rows[i].pos, p.start[r])
 		p.start[r]++
 	}
 }
@@ -90,14 +97,14 @@ func (p *picker) sink(i blocks.Index, from, to int) {
 func (p *picker) rise(i blocks.Index, from, to int) {
 	for r := from; r < to; r++ {
 		p.start[r+1]--
-		p.swap(p.pos[i], p.start[r+1])
+		p.swap(p.rows[i].pos, p.start[r+1])
 	}
 }
 
 func (p *picker) swap(a, b uint32) {
 	i, j := p.order[a], p.order[b]
 	p.order[a], p.order[b] = j, i
-	p.pos[i], p.pos[j] = b, a
+	p.rows[i].pos, p.rows[j].pos = b, a
 }
 
 // any picks a random member of the lowest rank.
@@ -165,7 +172,7 @@ func (p *picker) search(held []uint64, first, k uint32) (blocks.Index, bool) {
 func (p *picker) scan(held []uint64, n uint32) (blocks.Index, bool) {
 	lowest, ties := maxRank, uint32(0)
 	p.each(held, n, func(i uint32) bool {
-		switch r := clampRank(p.rank[i]); {
+		switch r := clampRank(p.rows[i].rank); {
 		case r < lowest:
 			lowest, ties = r, 1
 		case r == lowest:
@@ -179,7 +186,7 @@ func (p *picker) scan(held []uint64, n uint32) (blocks.Index, bool) {
 	var found blocks.Index
 	skip := p.rng.Uint32N(ties)
 	p.each(held, n, func(i uint32) bool {
-		if clampRank(p.rank[i]) != lowest {
+		if clampRank(p.rows[i].rank) != lowest {
 			return true
 		}
 		if skip == 0 {

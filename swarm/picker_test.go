@@ -15,7 +15,7 @@ func dumbPick(p *picker, held []uint64) map[blocks.Index]bool {
 		if !p.has(i) || (held != nil && held[i/64]>>(i%64)&1 == 0) {
 			continue
 		}
-		switch r := clampRank(p.rank[i]); {
+		switch r := clampRank(p.rows[i].rank); {
 		case r < lowest:
 			lowest, best = r, map[blocks.Index]bool{i: true}
 		case r == lowest:
@@ -46,7 +46,7 @@ func TestPickerAgreesWithADumbOne(t *testing.T) {
 			case 1:
 				p.setRank(i, uint16(rng.IntN(70)))
 			default:
-				p.setRank(i, p.rank[i]+1)
+				p.setRank(i, p.rows[i].rank+1)
 			}
 			if err := checkPicker(&p); err != nil {
 				t.Fatalf("seed %d: %v", seed, err)
@@ -135,7 +135,7 @@ func BenchmarkPick(b *testing.B) {
 				}
 				p.set(i, false)
 				p.set(i, true)
-				r := p.rank[i]
+				r := p.rows[i].rank
 				p.setRank(i, r+1)
 				p.setRank(i, r)
 			}

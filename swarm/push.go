@@ -121,7 +121,7 @@ func (u *pushState) begin(c *Core, s sending) {
 
 // end counts a copy, whole or not: one that couldn't be sent isn't tried again at once either.
 func (u *pushState) end(c *Core, p *peer, s sending) {
-	c.pick.setRank(s.index, c.pick.rank[s.index]+1)
+	c.pick.setRank(s.index, c.rows[s.index].rank+1)
 	if p.have.Has(s.index) {
 		u.release(c, s.index)
 		return
@@ -150,6 +150,7 @@ func (c *Core) announcedBy(p *peer, i blocks.Index) {
 	if !c.cfg.Seed {
 		return
 	}
+	p.keeps = 0
 	if !p.open && uint32(i) < c.manifest {
 		p.open = c.hasManifest(p)
 	}

@@ -8,8 +8,8 @@ import (
 
 // request is a Block that a peer owes us: asked for, or granted by it.
 type request struct {
-	index   blocks.Index
 	asked   time.Duration
+	index   blocks.Index
 	bytes   uint32 // arrived so far
 	length  uint32 // of the Block; the block size while it isn't known
 	granted bool   // came unasked
@@ -26,27 +26,28 @@ const busyTime = 500 * time.Millisecond
 // fillWoken asks as much as it may of the peers that were woken: of seeds last, so that they get what nobody else can
 // give. Where all are woken the order is turned at random, so that no peer is always first.
 func (c *Core) fillWoken() {
-	list := c.woken
+	count := len(c.woken)
 	if c.all {
-		list = c.peers
+		count = len(c.peers)
 	}
-	if c.fetches() && len(list) > 0 && !c.sated {
+	if c.fetches() && count > 0 && !c.sated {
 		off := 0
 		if c.all {
-			off = c.rng.IntN(len(list))
+			off = c.rng.IntN(count)
 		}
 		for _, seeds := range [2]bool{false, true} {
-			for k := range list {
-				if p := list[(k+off)%len(list)]; p.seed == seeds && c.session(p.id) == p {
-					c.fill(p)
+			for k := range count {
+				at := (k + off) % count
+				if !c.all {
+					at = int(c.woken[k])
+				}
+				if c.seeds.has(at) == seeds && c.now >= c.busy[at] {
+					c.fill(c.peers[at])
 				}
 			}
 		}
 	}
-	for _, p := range c.woken {
-		p.woken = false
-	}
-	c.woken, c.all = c.woken[:0], false
+	c.woken, c.roused, c.all = c.woken[:0], 0, false
 }
 
 // fetches tells whether we ask for anything at all.
@@ -56,7 +57,7 @@ func (c *Core) fetches() bool {
 
 // fill keeps a Session busy: Depth Requests outstanding, and the next one on its way when the current one ends.
 func (c *Core) fill(p *peer) {
-	for !c.sated && !p.overdue && c.now >= p.busyUntil && c.room(p) && c.mayAsk() {
+	for !c.sated && !p.overdue && c.now >= c.busy[p.at] && c.room(p) && c.mayAsk() {
 		if p.seed && !c.maySpend(p) {
 			return
 		}
@@ -108,10 +109,11 @@ func (c *Core) expect(p *peer, i blocks.Index, granted bool) {
 	}
 	late := p.barren // others may be asked for it at once
 	p.reqs = append(p.reqs, request{index: i, asked: c.now, length: c.cfg.BlockSize, granted: granted, idle: idle, late: late})
-	c.flight[i]++
+	c.rows[i].flight++
 	c.asks++
+	c.owing.put(p.at, true)
 	if late {
-		c.late[i]++
+		c.rows[i].late++
 	}
 	c.choose(i)
 }
@@ -120,11 +122,14 @@ func (c *Core) expect(p *peer, i blocks.Index, granted bool) {
 func (c *Core) forget(p *peer, k int) {
 	r := p.reqs[k]
 	p.reqs = append(p.reqs[:k], p.reqs[k+1:]...)
-	c.flight[r.index]--
+	if len(p.reqs) == 0 && p.at >= 0 {
+		c.owing.put(p.at, false)
+	}
+	c.rows[r.index].flight--
 	c.asks--
 	c.sated = false
 	if r.late {
-		c.late[r.index]--
+		c.rows[r.index].late--
 	}
 	c.choose(r.index)
 	if p.overdue && !p.owes() {
@@ -154,7 +159,7 @@ func (c *Core) granted(p *peer, i blocks.Index) {
 		p.reqs[k].granted = true // it crossed our Request, and answers it
 		return
 	}
-	useless := !c.fetches() || !c.wanted.Has(i) || c.have.Has(i) || c.claims.Has(i) || c.flight[i] > c.late[i]
+	useless := !c.fetches() || !c.wanted.Has(i) || c.have.Has(i) || c.claims.Has(i) || c.rows[i].flight > c.rows[i].late
 	if useless || !p.seed || p.grants() >= seedCredit {
 		c.order(Action{Kind: Cancel, Peer: p.id, Index: i})
 		return
@@ -169,7 +174,7 @@ func (c *Core) wasRefused(p *peer, ev Event) {
 	}
 	switch {
 	case ev.Reason == Busy:
-		p.busyUntil = c.now + busyTime
+		c.busy[p.at] = c.now + busyTime
 	case ev.Reason == Elsewhere:
 		c.elsewhere(ev.Index)
 	case ev.Reason == Withdrawn || k >= 0:
@@ -222,6 +227,7 @@ func (c *Core) moved(p *peer, r *request, bytes uint32) {
 		p.delay = smoothed(p.delay, c.now-r.asked)
 	}
 	p.recent += uint64(bytes)
+	c.moving.put(p.at, true)
 	p.in += uint64(bytes)
 	p.moved, p.progress, c.progress = c.now, c.now, c.now
 	c.punctual(p)
@@ -280,7 +286,7 @@ func (c *Core) delivered(p *peer, i blocks.Index, bytes uint32) {
 
 // cancelOthers takes back what other peers still owe us of a Block that we hold.
 func (c *Core) cancelOthers(i blocks.Index) {
-	if c.flight[i] == 0 {
+	if c.rows[i].flight == 0 {
 		return
 	}
 	for _, p := range c.peers {

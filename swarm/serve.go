@@ -21,31 +21,35 @@ type sending struct {
 // copies to give doesn't spend its link on second ones for those that it may send these to.
 func (c *Core) asked(p *peer, ev Event) {
 	i := ev.Index
-	c.stay.asked, p.offered = c.now, 0
+	c.stay.asked = c.now
+	c.offered.put(p.at, false)
 	if c.n == 0 || !c.have.Has(i) {
 		c.order(Action{Kind: Refuse, Peer: p.id, Index: i, Offset: ev.Offset, Reason: NotHeld})
 		return
 	}
-	for k := range p.sends {
-		if s := &p.sends[k]; s.index == i && s.offset == ev.Offset && !s.stopped {
-			return // it is on its way: our Grant crossed the Request
-		}
+	if c.sending.has(p.at) && p.sendsNow(i, ev.Offset) {
+		return // our Grant crossed the Request
 	}
 	if !c.mayGive(p, i) {
 		c.order(Action{Kind: Refuse, Peer: p.id, Index: i, Offset: ev.Offset, Reason: Elsewhere})
 		return
 	}
 	second := c.firstCopies() && uint32(i) >= c.manifest && p.allows > 0 && !c.hoards(p)
-	if c.phase == draining || len(p.sends) >= peerSends || c.fullFor(i) || second || c.greedy(p, i) {
+	if c.phase == draining || c.fullFor(i) || len(p.sends) >= peerSends || second || c.greedy(p, i) {
 		c.order(Action{Kind: Refuse, Peer: p.id, Index: i, Offset: ev.Offset, Reason: Busy})
-		if !p.owed && c.phase != draining {
-			p.owed = true
-			c.refused = append(c.refused, p)
+		if !c.owed.has(p.at) && c.phase != draining {
+			c.owed.put(p.at, true)
+			c.refused = append(c.refused, uint8(p.at))
 		}
 		return
 	}
 	c.send(p, sending{index: i, offset: ev.Offset})
 	c.order(Action{Kind: Send, Peer: p.id, Index: i, Offset: ev.Offset, Length: ev.Length})
+}
+
+// sendsNow tells whether a slice is on its way to p.
+func (p *peer) sendsNow(i blocks.Index, offset uint32) bool {
+	return slices.ContainsFunc(p.sends, func(s sending) bool { return s.index == i && s.offset == offset && !s.stopped })
 }
 
 // firstCopies tells whether a seed has Blocks that no receiver has got or is getting: its link is for these.
@@ -54,6 +58,7 @@ func (c *Core) firstCopies() bool { return c.cfg.Seed && c.pick.count() > 0 }
 func (c *Core) send(p *peer, s sending) {
 	s.since = c.now
 	p.sends = append(p.sends, s)
+	c.sending.put(p.at, true)
 	c.uploads++
 	c.gives(p, s.index)
 	if c.cfg.Seed {
@@ -77,6 +82,7 @@ func (c *Core) served(p *peer, ev Event) {
 	for k, s := range p.sends {
 		if s.index == ev.Index && s.offset == ev.Offset {
 			p.sends = append(p.sends[:k], p.sends[k+1:]...)
+			c.sending.put(p.at, len(p.sends) > 0)
 			c.uploads--
 			if ev.OK {
 				p.progress = c.now
@@ -98,12 +104,6 @@ func (c *Core) stopServing(p *peer) {
 		c.push.lost(c, p)
 	}
 	p.sends = nil
-	for k, q := range c.refused {
-		if q == p {
-			c.refused = append(c.refused[:k], c.refused[k+1:]...)
-			break
-		}
-	}
 }
 
 // offerTime is how long an Offer keeps its place free: who has got enough meanwhile doesn't answer it.
@@ -119,23 +119,32 @@ func (c *Core) offerMore() {
 	if free <= 0 {
 		return
 	}
-	for _, p := range c.peers {
-		if p.offered > 0 && c.now-p.offered < offerTime {
+	for s := c.offered; s != 0; {
+		if p := c.peers[s.next()]; c.now-p.offered < offerTime {
 			free--
+		} else {
+			c.offered.put(p.at, false)
 		}
 	}
 	if free <= 0 {
 		return
 	}
-	slices.SortStableFunc(c.refused, func(p, q *peer) int { return cmp.Compare(p.have.Count(), q.have.Count()) })
+	slices.SortStableFunc(c.refused, func(a, b uint8) int { return cmp.Compare(c.held[a], c.held[b]) })
 	kept := c.refused[:0]
-	for _, p := range c.refused {
-		if free <= 0 || len(p.sends) >= peerSends || c.hogs(p) {
-			kept = append(kept, p)
+	for _, at := range c.refused {
+		if free <= 0 {
+			kept = append(kept, at)
+			continue
+		}
+		p := c.peers[at]
+		if len(p.sends) >= peerSends || c.hogs(p) {
+			kept = append(kept, at)
 			continue
 		}
 		free--
-		p.owed, p.offered = false, c.now
+		p.offered = c.now
+		c.owed.put(p.at, false)
+		c.offered.put(p.at, true)
 		c.order(Action{Kind: Offer, Peer: p.id})
 	}
 	c.refused = kept

@@ -9,17 +9,27 @@ import (
 // its flows by their weights, what a flow can't use for the other link's sake to the others (weighted max-min fairness, one round of
 // it each time). What comes takes acknowledgements of the other direction. Bytes arrive simLag later, which is the queue that TCP keeps.
 type simFlows struct {
-	s        *sim
-	every    time.Duration
-	last     time.Duration // when rates were set last
-	lanes    [simShards]simLane
-	up, down []simShare // by node
+	s     *sim
+	every time.Duration
+	last  time.Duration // when rates were set last
+	known int           // nodes that have links here
+	lanes [simShards]simLane
 }
 
-// simLane has the flows that leave a shard's nodes.
+// simLane is a shard's part: its nodes' links, and the flows that leave them. What the shards write lies apart, or their processors wait for
+// each other; and what flows ask for at random is small.
 type simLane struct {
-	flows []simFlow
-	load  []simLoad // of each node's downlink
+	flows    []simFlow
+	up, down simSide
+	load     [simShards][]simLoad // what the flows would take of each shard's downlinks
+}
+
+// simSide is one direction of the links of a shard's nodes, in the order of those.
+type simSide struct {
+	level []float64 // bytes per second for each unit of weight
+	scale []float64 // of that, what there is
+	load  []simLoad
+	links []simShare
 }
 
 const (
@@ -33,7 +43,8 @@ const (
 type simFlow struct {
 	pipe     *simPipe
 	xfer     *simXfer
-	up, down int32
+	up, down int32 // which of the nodes of their shards
+	to       int32 // the receiver's shard
 	weight   float64
 	rate     float64
 	left     float64 // bytes to come
@@ -50,10 +61,10 @@ type simLoad struct {
 
 // simShare is one direction of a host's link.
 type simShare struct {
-	rate  float64
-	level float64 // bytes per second for each unit of weight
-	simLoad
-	scale float64 // of that, what there is
+	link  *simLink
+	own   float64 // link.rate
+	rate  float64 // of that, what acknowledgements leave
+	sent  float64 // bytes that link doesn't know of yet
 	spare float64 // bytes that it could have carried
 }
 
@@ -64,12 +75,31 @@ func newFlows(s *sim) *simFlows {
 
 // grow makes room for the nodes that are new.
 func (f *simFlows) grow() {
-	for len(f.up) < len(f.s.nodes) {
-		n := f.s.nodes[len(f.up)]
-		f.up = append(f.up, simShare{rate: n.up.rate, level: n.up.rate})
-		f.down = append(f.down, simShare{rate: n.down.rate, level: n.down.rate})
+	for ; f.known < len(f.s.nodes); f.known++ {
+		n := f.s.nodes[f.known]
+		lane := &f.lanes[n.s.shard]
+		lane.up.add(&n.up)
+		lane.down.add(&n.down)
 		for k := range f.lanes {
-			f.lanes[k].load = append(f.lanes[k].load, simLoad{})
+			f.lanes[k].load[n.s.shard] = append(f.lanes[k].load[n.s.shard], simLoad{})
+		}
+	}
+}
+
+func (d *simSide) add(l *simLink) {
+	d.level, d.scale, d.load = append(d.level, l.rate), append(d.scale, 0), append(d.load, simLoad{})
+	d.links = append(d.links, simShare{link: l, own: l.rate, rate: l.rate})
+}
+
+// count tells the links what flows have carried, and finds their rates anew.
+func (f *simFlows) count() {
+	for k := range f.lanes {
+		for _, d := range [2]*simSide{&f.lanes[k].up, &f.lanes[k].down} {
+			for j := range d.links {
+				h := &d.links[j]
+				h.link.sent += h.sent
+				h.sent, h.own = 0, h.link.rate
+			}
 		}
 	}
 }
@@ -81,8 +111,8 @@ func (f *simFlows) begin(p *simPipe, when time.Duration) {
 	}
 	x, lane := p.queue[0], &f.lanes[p.from.s.shard]
 	lane.flows = append(lane.flows, simFlow{
-		pipe: p, xfer: x, up: int32(p.from.id), down: int32(p.to.id), weight: math.Sqrt(p.pace), left: float64(x.length), mark: p.mark(x, x.length),
-		missed: (when - f.last).Seconds(), told: when,
+		pipe: p, xfer: x, up: int32(p.from.id / simShards), down: int32(p.to.id / simShards), to: int32(p.to.s.shard),
+		weight: math.Sqrt(p.pace), left: float64(x.length), mark: p.mark(x, x.length), missed: (when - f.last).Seconds(), told: when,
 	})
 	p.flow = len(lane.flows)
 	p.from.control += simFrames
@@ -119,15 +149,16 @@ func (f *simFlows) ask(s *sim) {
 	lane := &f.lanes[s.shard]
 	for k := range lane.flows {
 		w := &lane.flows[k]
-		up, down, to := &f.up[w.up], &f.down[w.down], &lane.load[w.down]
-		if up.level < down.level {
-			w.rate = w.weight * up.level
-			up.free += w.weight
+		from, to := &lane.up.load[w.up], &lane.load[w.to][w.down]
+		up, down := lane.up.level[w.up], f.lanes[w.to].down.level[w.down]
+		if up < down {
+			w.rate = w.weight * up
+			from.free += w.weight
 		} else {
-			w.rate = w.weight * down.level
+			w.rate = w.weight * down
 			to.free += w.weight
 		}
-		up.all += w.rate
+		from.all += w.rate
 		to.all += w.rate
 	}
 }
@@ -135,18 +166,20 @@ func (f *simFlows) ask(s *sim) {
 // share sets what the links of a shard's nodes give.
 func (f *simFlows) share(s *sim) {
 	seconds := f.every.Seconds()
-	for id := s.shard; id < len(f.up); id += simShards {
-		n, up, down := f.s.nodes[id], &f.up[id], &f.down[id]
+	lane := &f.lanes[s.shard]
+	for j := range lane.up.links {
+		down := &lane.down.load[j]
 		for k := range f.lanes {
-			l := &f.lanes[k].load[id]
+			l := &f.lanes[k].load[s.shard][j]
 			down.all += l.all
 			down.free += l.free
 			*l = simLoad{}
 		}
-		out, in := up.settle(seconds), down.settle(seconds)
-		n.up.sent += out
-		n.down.sent += in
-		up.rate, down.rate = n.up.rate-in/seconds/simAcks, n.down.rate-out/seconds/simAcks
+		out, in := lane.up.settle(j, seconds), lane.down.settle(j, seconds)
+		u, d := &lane.up.links[j], &lane.down.links[j]
+		u.sent += out
+		d.sent += in
+		u.rate, d.rate = u.own-in/seconds/simAcks, d.own-out/seconds/simAcks
 	}
 }
 
@@ -156,7 +189,7 @@ func (f *simFlows) move(s *sim) {
 	lane := &f.lanes[s.shard]
 	for k := 0; k < len(lane.flows); k++ {
 		w := &lane.flows[k]
-		w.left -= w.rate * min(f.up[w.up].scale, f.down[w.down].scale) * (seconds - w.missed)
+		w.left -= w.rate * min(lane.up.scale[w.up], f.lanes[w.to].down.scale[w.down]) * (seconds - w.missed)
 		w.missed = 0
 		if w.left > w.mark && f.last-w.told > simQuiet {
 			f.tell(w)
@@ -170,23 +203,24 @@ func (f *simFlows) move(s *sim) {
 	}
 }
 
-// settle tells how many bytes the link carries in a round, and sets the level for the next one. What it didn't carry of late it makes up
+// settle tells how many bytes link j carries in a round, and sets the level for the next one. What it didn't carry of late it makes up
 // for: its queue goes on while flows change.
-func (h *simShare) settle(seconds float64) float64 {
-	if h.all == 0 {
-		h.level, h.spare = h.rate, 0
+func (d *simSide) settle(j int, seconds float64) float64 {
+	h, load := &d.links[j], d.load[j]
+	if load.all == 0 {
+		d.level[j], h.spare = h.rate, 0
 		return 0
 	}
 	most := h.rate*seconds + h.spare
-	h.scale = min(1, most/(h.all*seconds))
-	carried := h.all * h.scale * seconds
+	d.scale[j] = min(1, most/(load.all*seconds))
+	carried := load.all * d.scale[j] * seconds
 	h.spare = min(most-carried, h.rate*simQueued.Seconds())
-	next := h.level * h.rate / h.all
-	if h.free > 0 {
-		next = h.level + (h.rate-h.all)/h.free
+	next := d.level[j] * h.rate / load.all
+	if load.free > 0 {
+		next = d.level[j] + (h.rate-load.all)/load.free
 	}
-	h.level = min(max(next, h.level/simSteep), simSteep*h.rate)
-	h.simLoad = simLoad{}
+	d.level[j] = min(max(next, d.level[j]/simSteep), simSteep*h.rate)
+	d.load[j] = simLoad{}
 	return carried
 }
 

@@ -69,6 +69,7 @@ type simPipe struct {
 	hops     uint8 // of path
 	closed   bool
 	peer     PeerID // from's number of the session
+	there    PeerID // to's
 	from, to *simNode
 	back     *simPipe
 	flow     int           // its place in simFlows, counted from 1; 0: none

@@ -11,12 +11,15 @@ import (
 // simNode is a host with one member on it.
 type simNode struct {
 	s        *sim
-	id       int
-	name     string
 	core     *Core
 	alive    bool
-	up, down simLink
+	frozen   bool // takes and sends nothing more, without closing
+	id       int
+	heard    []simHeard
 	links    []*simPipe // our outgoing pipe of session k+1; nil: closed
+	started  time.Duration
+	up, down simLink
+	name     string
 	order    []*simPipe // the live ones, in a fixed order
 	nextPeer PeerID
 	pending  []blocks.Index
@@ -27,18 +30,16 @@ type simNode struct {
 	claims   *blocks.Bitfield
 	truth    *blocks.Bitfield // of claims, those that are right
 	placedIn bool
-	frozen   bool // takes and sends nothing more, without closing
 
-	started, complete, ended time.Duration // complete: PlacedNow ordered
-	err                      error
-	sent, received, wasted   float64          // bytes of content
-	control                  float64          // bytes sent that aren't content
-	messages                 int              // of them, control messages
-	most                     int              // sessions at a time
-	idle                     [3]time.Duration // of the downlink: with the first Blocks, the middle, the last ones
+	complete, ended        time.Duration // PlacedNow was ordered; it left
+	err                    error
+	sent, received, wasted float64          // bytes of content
+	control                float64          // bytes sent that aren't content
+	messages               int              // of them, control messages
+	most                   int              // sessions at a time
+	idle                   [3]time.Duration // of the downlink: with the first Blocks, the middle, the last ones
 
-	done  bool
-	heard []simHeard
+	done bool
 }
 
 // add makes a host; seed hosts hold everything.
@@ -79,6 +80,9 @@ func (n *simNode) addr() netip.AddrPort {
 func (n *simNode) slow(share float64) {
 	n.up.rate *= share
 	n.down.rate *= share
+	if n.s.flows != nil {
+		n.s.flows.count()
+	}
 }
 
 // noteIdle counts how long the downlink had nothing to do before what comes now.
@@ -129,7 +133,7 @@ func (s *sim) connect(a, b *simNode) bool {
 		}
 	}
 	pa, pb := s.pipe(a, b), s.pipe(b, a)
-	pa.back, pb.back = pb, pa
+	pa.back, pb.back, pa.there, pb.there = pb, pa, pb.peer, pa.peer
 	setA, setB := a.announced(), b.announced()
 	a.sessionUp(pa, setB)
 	b.sessionUp(pb, setA)

@@ -36,8 +36,8 @@ func (q *simFar) Pop() any {
 }
 
 const (
-	simSlot  = 1 << 14 // ns that a slot of the wheel holds
-	simSlots = 1 << 13 // 134 ms in all
+	simSlot  = 1 << 18 // ns that a slot of the wheel holds
+	simSlots = 1 << 9  // 134 ms in all
 )
 
 // simQueue is a wheel of slots, each sorted when its time comes: millions of events a second of virtual time wait for some tens of
@@ -103,13 +103,17 @@ func (q *simQueue) ahead(k int) *simMsg {
 
 // glance looks at what the next events will need, so that it comes from memory meanwhile: with thousands of nodes little is in the cache.
 func (s *sim) glance() {
-	if m := s.queue.ahead(8); m != nil {
+	if m := s.queue.ahead(16); m != nil {
 		s.seen += int(m.hop)
 	}
-	if m := s.queue.ahead(5); m != nil && m.pipe != nil {
+	if m := s.queue.ahead(12); m != nil && m.pipe != nil {
 		s.seen += m.pipe.flight + int(m.pipe.hops)
 	}
-	if m := s.queue.ahead(2); m != nil && m.pipe != nil {
-		s.seen += int(m.pipe.to.down.free + m.pipe.from.down.free)
+	if m := s.queue.ahead(8); m != nil && m.pipe != nil {
+		s.seen += m.pipe.to.id + int(m.pipe.back.hops)
+	}
+	if m := s.queue.ahead(4); m != nil && m.pipe != nil {
+		c := m.pipe.to.core
+		s.seen += int(c.missing) + int(c.ids[0]) + len(c.rows)
 	}
 }

@@ -91,8 +91,7 @@ func (r *simRun) result() simResult {
 // coreBytes is what a core holds: its tables of Blocks, what it knows of each session, and of each member.
 func coreBytes(c *Core) float64 {
 	bits := float64(c.n) / 8
-	perBlock := float64(unsafe.Sizeof(c.avail[0])+unsafe.Sizeof(c.recv[0])+unsafe.Sizeof(c.flight[0])+unsafe.Sizeof(c.late[0])) +
-		float64(unsafe.Sizeof(c.pick.order[0])+unsafe.Sizeof(c.pick.pos[0])+unsafe.Sizeof(c.pick.rank[0]))
+	perBlock := float64(unsafe.Sizeof(c.rows[0]) + unsafe.Sizeof(c.pick.order[0]))
 	sum := float64(unsafe.Sizeof(*c)) + perBlock*float64(c.n) + 4*bits + float64(cap(c.mesh.rings))*float64(unsafe.Sizeof(ring{}))
 	for _, p := range c.peers {
 		sum += float64(unsafe.Sizeof(*p)) + bits + float64(cap(p.reqs))*float64(unsafe.Sizeof(request{})) +

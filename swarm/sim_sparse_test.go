@@ -32,7 +32,7 @@ type simHeard struct {
 func (n *simNode) whisperAll(i blocks.Index) {
 	s := n.s
 	for _, p := range n.order {
-		if q := p.other(); q != nil && q.have != nil && q.have.Has(i) && !n.core.complete(q) {
+		if q := p.other(); q != nil && q.at >= 0 && n.core.rows[i].holders.has(q.at) && !n.core.complete(q) {
 			continue
 		}
 		p.count(haveBytes([]blocks.Span{{First: uint32(i), Count: 1}}))
@@ -43,7 +43,7 @@ func (n *simNode) whisperAll(i blocks.Index) {
 // whisper is a HAVE that p's other side reads at when, or with an earlier one.
 func (p *simPipe) whisper(i blocks.Index, when time.Duration) {
 	n := p.to
-	if n.heard = append(n.heard, simHeard{p.back.peer, i}); len(n.heard) == 1 {
+	if n.heard = append(n.heard, simHeard{p.there, i}); len(n.heard) == 1 {
 		n.s.after(when-n.s.now, n.listen)
 	}
 }

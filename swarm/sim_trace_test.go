@@ -16,6 +16,9 @@ func (r *simRun) trace(t testing.TB) {
 	var up, down, seed float64
 	var look func()
 	look = func() {
+		if r.flows != nil {
+			r.flows.count()
+		}
 		var nowUp, nowDown, held, sends, reqs float64
 		known := blocks.NewBitfield(r.cfg.blocks)
 		for _, n := range r.recv {

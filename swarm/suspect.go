@@ -84,11 +84,10 @@ func (c *Core) hogs(p *peer) bool {
 		return false
 	}
 	own, others := false, false
-	for _, q := range c.peers {
-		if len(q.sends) > 0 {
-			own = own || q.source == p.source
-			others = others || q.source != p.source
-		}
+	for s := c.sending; s != 0; {
+		q := c.peers[s.next()]
+		own = own || q.source == p.source
+		others = others || q.source != p.source
 	}
 	return own && others
 }
@@ -268,7 +267,8 @@ const muteTime = 5 * time.Second
 
 // dropMute ends a session with one who never answers: it looks alive to all but those that ask it.
 func (c *Core) dropMute() {
-	for _, p := range c.peers {
+	for s := c.owing; s != 0; {
+		p := c.peers[s.next()]
 		if p.owes() && c.now-p.moved > muteTime && c.now-c.progress < overdueMin {
 			c.order(Action{Kind: Drop, Peer: p.id, Fault: true, Text: "never answers"})
 			c.peerDown(p)

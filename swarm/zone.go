@@ -131,7 +131,7 @@ func (c *Core) zoneHolds(p *peer, i blocks.Index, d uint16) {
 // placeOf decides anew whether i is at home or abroad.
 func (c *Core) placeOf(i blocks.Index) {
 	z := c.zones
-	abroad := z.home[i] == 0 && c.avail[i] > 0
+	abroad := z.home[i] == 0 && c.avail(i) > 0
 	if abroad && z.abroad.Set(i) {
 		z.turn[i], z.since[i] = 0, c.now
 	} else if !abroad {
@@ -143,10 +143,10 @@ func (c *Core) placeOf(i blocks.Index) {
 
 // rarity is how many peers hold i of those that we would ask for it: at home, if any does.
 func (c *Core) rarity(i blocks.Index) uint16 {
-	if z := c.zones; z != nil && c.avail[i] > 0 {
+	if z := c.zones; z != nil && c.avail(i) > 0 {
 		return max(z.home[i], 1)
 	}
-	return c.avail[i]
+	return c.avail(i)
 }
 
 // spread is how many receivers hold i of those among whom a seed spreads first copies: at home, if there are any.
@@ -154,7 +154,7 @@ func (c *Core) spread(i blocks.Index) uint16 {
 	if z := c.zones; z != nil && z.locals > 0 {
 		return z.home[i]
 	}
-	return c.recv[i]
+	return c.recv(i)
 }
 
 // near tells whether i may be asked for at all: at home, or abroad in our turn. A small Manifest anybody asks of anybody.
@@ -183,7 +183,7 @@ func (c *Core) takeTurn(i blocks.Index) {
 	_, begin := z.turnTime()
 	ranks := z.turn[i] > 0 || z.before[i] == 0 // those that rank first may be many, and none of them there
 	own := z.abroad.Has(i) && age >= 0 && ranks &&
-		(z.mates == 0 || c.recv[i] == 0 || age < begin)
+		(z.mates == 0 || c.recv(i) == 0 || age < begin)
 	if own && z.ours.Set(i) || !own && z.ours.Clear(i) {
 		c.choose(i)
 	}
@@ -208,7 +208,7 @@ func (c *Core) takeTurns() {
 		switch {
 		case c.have.Has(i):
 			continue
-		case c.recv[i] == 0:
+		case c.recv(i) == 0:
 			z.since[i] = max(z.since[i], c.now)
 		case c.now-z.since[i] >= whole:
 			z.turn[i]++

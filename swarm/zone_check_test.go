@@ -103,8 +103,8 @@ func checkZonesOf(c *Core, i blocks.Index) error {
 		return fmt.Errorf("abroad %v, found %v", z.abroad.Has(i), abroad)
 	case z.ours.Has(i) && !abroad:
 		return fmt.Errorf("ours, and not abroad")
-	case home > 0 && c.pick.rank[i] != home, abroad && c.pick.rank[i] != 1, c.avail[i] == 0 && c.pick.rank[i] != 0:
-		return fmt.Errorf("rank %d of home %d, abroad %v", c.pick.rank[i], home, abroad)
+	case home > 0 && c.rows[i].rank != home, abroad && c.rows[i].rank != 1, c.avail(i) == 0 && c.rows[i].rank != 0:
+		return fmt.Errorf("rank %d of home %d, abroad %v", c.rows[i].rank, home, abroad)
 	}
 	return nil
 }

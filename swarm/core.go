@@ -92,19 +92,20 @@ type Core struct {
 	refused []uint8 // peers that were told busy, in order
 	owed    peerSet // the same: each an Offer
 
-	members   []*member // in order of arrival but for removals
-	byName    map[string]*member
-	suspects  map[suspect]*record // what was sent wrong, by whom
-	standings map[netip.Addr]*standing
-	mesh      mesh          // who should be in session beyond FullMesh members
-	dialing   int           // members with a dial under way
-	swept     time.Duration // when those were looked through last
-	reached   bool
-	progress  time.Duration // when something last moved
-	measured  time.Duration // when the rates were smoothed last
-	lost      orphaned
-	stay      lingering
-	zones     *zoning // nil while everybody is of one zone
+	members    []*member // in order of arrival but for removals
+	byName     map[string]*member
+	suspects   map[suspect]*record // what was sent wrong, by whom
+	standings  map[netip.Addr]*standing
+	latecomers standing      // of sources for which there was no room there
+	mesh       mesh          // who should be in session beyond FullMesh members
+	dialing    int           // members with a dial under way
+	swept      time.Duration // when those were looked through last
+	reached    bool
+	progress   time.Duration // when something last moved
+	measured   time.Duration // when the rates were smoothed last
+	lost       orphaned
+	stay       lingering
+	zones      *zoning // nil while everybody is of one zone
 
 	// By place in peers: dense, for what is looked through again and again.
 	ids      [maxPeers]PeerID
@@ -149,7 +150,7 @@ func NewCore(cfg CoreConfig) *Core {
 		rng:    rand.New(rand.NewPCG(cfg.RandSeed[0], cfg.RandSeed[1])),
 		byName: map[string]*member{},
 
-		suspects: map[suspect]*record{}, standings: map[netip.Addr]*standing{},
+		suspects: map[suspect]*record{}, standings: map[netip.Addr]*standing{hearsay(): {}},
 	}
 	c.peers, c.woken, c.refused = c.here[:0], c.lists[0][:0], c.lists[1][:0]
 	c.mesh = newMesh(c)

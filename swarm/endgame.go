@@ -155,9 +155,7 @@ func (c *Core) punctual(p *peer) {
 func (c *Core) excuse(p *peer) {
 	c.setOverdue(p, false)
 	p.penalty = min(max(2*p.penalty, penaltyMin), penaltyMax)
-	if p.at >= 0 {
-		c.busy[p.at] = c.now + p.penalty
-	}
+	c.busy[p.at] = c.now + p.penalty
 }
 
 // duplicate finds, when nothing is left to be asked for, the Block in flight that p would bring soonest before its

@@ -132,7 +132,7 @@ func (c *Core) forget(p *peer, k int) {
 		c.rows[r.index].late--
 	}
 	c.choose(r.index)
-	if p.overdue && !p.owes() {
+	if p.at >= 0 && p.overdue && !p.owes() {
 		c.excuse(p)
 	}
 	c.wake(p)

@@ -19,6 +19,9 @@ func sourceOf(a, local netip.Addr) netip.Addr {
 	return a
 }
 
+// networkZone marks a source that is a network: no host has its address.
+const networkZone = "/64"
+
 // networkOf is the 64 bits of an IPv6 address that are its network's; any other address is alone.
 func networkOf(a netip.Addr) netip.Addr {
 	if a.Is4() || !a.IsValid() || a.IsLinkLocalUnicast() || a.IsLoopback() {
@@ -28,13 +31,11 @@ func networkOf(a netip.Addr) netip.Addr {
 	if err != nil {
 		return a
 	}
-	return p.Addr()
+	return p.Addr().WithZone(networkZone)
 }
 
 // isNetwork tells whether a source may be many hosts.
-func isNetwork(source netip.Addr) bool {
-	return source.Is6() && networkOf(source) == source && !source.IsLinkLocalUnicast() && !source.IsLoopback()
-}
+func isNetwork(source netip.Addr) bool { return source.Zone() == networkZone }
 
 // isOf tells whether what comes from a counts as source.
 func isOf(a, source netip.Addr) bool {

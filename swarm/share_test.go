@@ -17,20 +17,22 @@ func TestSourceOf(t *testing.T) {
 	}{
 		{"10.0.0.1", "10.0.0.2", "10.0.0.1", false},
 		{"::ffff:10.0.0.1", "10.0.0.2", "10.0.0.1", false},
-		{"2001:db8:1:2:3:4:5:6", "2001:db8:1:3::1", "2001:db8:1:2::", true},
+		{"2001:db8:1:2:3:4:5:6", "2001:db8:1:3::1", "2001:db8:1:2::%/64", true},
 		{"2001:db8:1:2:3:4:5:6", "2001:db8:1:2::1", "2001:db8:1:2:3:4:5:6", false}, // our own network: a host
-		{"2001:db8:1:2:3:4:5:6", "10.0.0.2", "2001:db8:1:2::", true},
-		{"2001:db8:1:2::", "::1", "2001:db8:1:2::", true},
+		{"2001:db8:1:2:3:4:5:6", "10.0.0.2", "2001:db8:1:2::%/64", true},
+		{"2001:db8:1:2::", "::1", "2001:db8:1:2::%/64", true},
+		{"2001:db8:1:2::", "2001:db8:1:2::1", "2001:db8:1:2::", false},
 		{"::1", "::1", "::1", false},
 		{"fe80::1%eth0", "fe80::2%eth0", "fe80::1", false},
-		{"fd00:0:0:1:9::", "fd00:0:0:2::1", "fd00:0:0:1::", true},
+		{"fd00:0:0:1:9::", "fd00:0:0:2::1", "fd00:0:0:1::%/64", true},
 	} {
 		from, want := netip.MustParseAddr(c.from), netip.MustParseAddr(c.want)
 		got := sourceOf(from, netip.MustParseAddr(c.local))
 		if got != want || isNetwork(got) != c.network {
 			t.Errorf("%s seen from %s: %s (a network: %v), want %s", c.from, c.local, got, isNetwork(got), c.want)
 		}
-		if !isOf(from, got) || isOf(netip.MustParseAddr("2001:db8:7::1"), got) {
+		neighbor := isOf(netip.MustParseAddr("2001:db8:1:2::77"), got)
+		if !isOf(from, got) || isOf(netip.MustParseAddr("2001:db8:7::1"), got) || neighbor != (got == netip.MustParseAddr("2001:db8:1:2::%/64")) {
 			t.Errorf("%s: who is of it isn't told", got)
 		}
 	}

@@ -92,8 +92,7 @@ func (c *Core) hogs(p *peer) bool {
 	return own && others
 }
 
-// standing is what we think of a source, or of the gossip. Nil is one that isn't known, and believed. At most as many as sources that had
-// a session.
+// standing is what we think of a source, or of the gossip. Nil is one that isn't known, and believed.
 type standing struct {
 	named   int // members that we know by it
 	dialing int // Dials of them under way
@@ -174,19 +173,24 @@ func (m *member) untell() {
 	}
 }
 
-// standingOf finds or makes the teller of a source.
+// standingOf finds or makes the teller of a source. Those that come when there are too many are one: whoever has a network's addresses could use
+// them up, and be believed from then on.
 func (c *Core) standingOf(source netip.Addr) *standing {
 	t := c.standings[source]
-	if t == nil && source.IsValid() && len(c.standings) < maxStandings {
-		t = &standing{}
-		c.standings[source] = t
+	if t != nil || !source.IsValid() {
+		return t
 	}
+	if len(c.standings) >= maxStandings {
+		return &c.latecomers
+	}
+	t = &standing{}
+	c.standings[source] = t
 	return t
 }
 
 // toldAll tells whether a source has named as many members as one may.
 func (c *Core) toldAll(source netip.Addr) bool {
-	t := c.standings[source]
+	t := c.standingOf(source)
 	return t != nil && t.named >= maxMembers/2
 }
 

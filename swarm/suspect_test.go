@@ -170,7 +170,7 @@ func TestNetworkMakesRoom(t *testing.T) {
 			if each {
 				at = netip.AddrPortFrom(netip.AddrFrom16([16]byte{0xfd, 15: byte(k)}), 7)
 			}
-			r.do(Event{Kind: PeerUp, Peer: PeerID(1 + k), Member: fmt.Sprint("m", k), Source: net, Addr: at, Set: setOf(4, none...)})
+			r.do(Event{Kind: PeerUp, Peer: PeerID(1 + k), Member: fmt.Sprint("m", k), Source: networkOf(net), Addr: at, Set: setOf(4, none...)})
 		}
 		r.wait(networkGrace + tickTime)
 		for k, from := range hosts("bcdefghijk") {
@@ -256,5 +256,20 @@ func TestRejectedFirstCopyIsPushedAnew(t *testing.T) {
 		if hoards := r.c.hoards(p); hoards != (k >= unannounced) {
 			t.Errorf("%d unannounced: hoards %v", k+1, hoards)
 		}
+	}
+}
+
+// Who has more addresses than are remembered isn't believed the more for it.
+func TestLatecomersAreOne(t *testing.T) {
+	r := receiver(t, 20, CoreConfig{})
+	from := func(k int) netip.Addr { return netip.AddrFrom4([4]byte{10, 9, byte(k >> 8), byte(k)}) }
+	for k := range 2 * maxStandings {
+		r.do(Event{Kind: MemberUp, Member: fmt.Sprint("fake", k), Addr: addrOfHost(k), Source: from(k)})
+	}
+	if n := len(r.c.standings); n != maxStandings {
+		t.Errorf("%d are remembered", n)
+	}
+	if got := r.c.standingOf(from(2*maxStandings - 1)); got != r.c.standingOf(from(2*maxStandings-2)) || got.named == 0 {
+		t.Errorf("latecomers have %+v", got)
 	}
 }

@@ -125,6 +125,21 @@ func TestZoneMateLeaves(t *testing.T) {
 	}
 }
 
+// One that gave something after it was overdue, owes more and is down holds nothing at home any more.
+func TestZoneOverdueMateIsDown(t *testing.T) {
+	r, theirs := notOurs(t, 40)
+	r.do(Event{Kind: PeerHave, Peer: 1, Spans: []blocks.Span{{First: uint32(theirs[0]), Count: 1}}})
+	p := r.c.session(1)
+	if len(p.reqs) == 0 {
+		t.Fatal("the mate is asked for nothing")
+	}
+	r.c.setGiving(p, true, false)
+	r.do(Event{Kind: PeerDown, Peer: 1})
+	if err := checkCore(r.c); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestZoneHomeComesFirst(t *testing.T) {
 	r, theirs := notOurs(t, 40)
 	r.do(Event{Kind: PeerHave, Peer: 1, Spans: []blocks.Span{{First: uint32(theirs[0]), Count: 1}}})

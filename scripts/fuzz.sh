@@ -12,17 +12,16 @@ fuzz() { go test -run '^$' -fuzz "^$2\$" -fuzztime "$3" -fuzzminimizetime 5x -pa
 ended_late() { grep -q '^ *context deadline exceeded$' <<<"$1" && ! grep -qE 'Failing input|panic|_test\.go:' <<<"$1"; }
 
 one() {
-	local pkg=$1 target=$2 time=$3 out code try
+	local pkg=$1 target=$2 out try
 	for try in 1 2 3 4 5; do
-		out=$(fuzz "$@") && code=0 || code=1
-		[ $code = 1 ] && ended_late "$out" || break
+		if out=$(fuzz "$@"); then
+			printf '%-24s %-24s %s\n' "$pkg" "$target" "$(grep -o 'execs: [0-9]*' <<<"$out" | tail -1)"
+			return
+		fi
+		ended_late "$out" || break
 	done
-	if [ $code = 0 ]; then
-		printf '%-24s %-24s %s\n' "$pkg" "$target" "$(grep -o 'execs: [0-9]*' <<<"$out" | tail -1)"
-	else
-		printf '%s %s FAILED\n%s\n' "$pkg" "$target" "$out"
-		return 1
-	fi
+	printf '%s %s FAILED\n%s\n' "$pkg" "$target" "$out"
+	return 1
 }
 export -f fuzz ended_late one
 

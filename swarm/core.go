@@ -68,13 +68,12 @@ type Core struct {
 
 	peers   []*peer // in order of arrival but for removals: what follows speaks of places there
 	seeds   peerSet
-	owing   peerSet // reqs aren't empty
-	moving  peerSet // gave something since the last Tick
-	sending peerSet // sends aren't empty
-	offered peerSet // offered a place that they haven't used yet
-	woken   []uint8 // may have room for a Request
-	roused  peerSet // the same
-	all     bool    // all of them are woken
+	owing   peerSet  // reqs aren't empty
+	moving  peerSet  // gave something since the last Tick
+	sending peerSet  // sends aren't empty
+	offered peerSet  // offered a place that they haven't used yet
+	woken   peerList // may have room for a Request
+	all     bool     // all of them are woken
 
 	asks   int     // Requests of all peers
 	sated  bool    // hasEnough, and nothing that it looks at has changed since but for more Requests
@@ -87,10 +86,9 @@ type Core struct {
 	lags   bool    // it has become too little
 
 	push    pushState
-	uploads int     // Blocks being sent
-	slow    int     // of them, that were too slow at the last Tick to be counted
-	refused []uint8 // peers that were told busy, in order
-	owed    peerSet // the same: each an Offer
+	uploads int      // Blocks being sent
+	slow    int      // of them, that were too slow at the last Tick to be counted
+	refused peerList // were told busy; each is owed an Offer
 
 	members    []*member // in order of arrival but for removals
 	byName     map[string]*member
@@ -110,10 +108,7 @@ type Core struct {
 	// By place in peers: dense, for what is looked through again and again.
 	ids      [maxPeers]PeerID
 	interest [maxPeers]uint32        // how many members of pick it holds
-	held     [maxPeers]uint32        // how many Blocks
 	busy     [maxPeers]time.Duration // until when it isn't asked: it refused, and no Offer has ended that
-	here     [maxPeers]*peer         // where peers, woken and refused lie
-	lists    [2][maxPeers]uint8
 }
 
 // phase is where a Core is in its life.
@@ -152,7 +147,6 @@ func NewCore(cfg CoreConfig) *Core {
 
 		suspects: map[suspect]*record{}, standings: map[netip.Addr]*standing{hearsay(): {}},
 	}
-	c.peers, c.woken, c.refused = c.here[:0], c.lists[0][:0], c.lists[1][:0]
 	c.mesh = newMesh(c)
 	if cfg.Blocks > 0 {
 		c.header(cfg.Blocks, cfg.ManifestBlocks, cfg.BlockSize)

@@ -142,7 +142,7 @@ func (c *Core) choose(i blocks.Index) {
 			continue
 		}
 		c.interest[at]++
-		c.wakeAt(at)
+		c.woken.add(at)
 	}
 }
 
@@ -153,11 +153,6 @@ func (c *Core) recv(i blocks.Index) uint16  { return (c.rows[i].holders &^ c.see
 // holds adds (or takes away) a holder of i.
 func (c *Core) holds(p *peer, i blocks.Index, yes bool) {
 	c.rows[i].holders.put(p.at, yes)
-	if yes {
-		c.held[p.at]++
-	} else {
-		c.held[p.at]--
-	}
 	c.countHolder(p, i, yes)
 }
 
@@ -291,24 +286,13 @@ func (c *Core) holdsAll(p *peer) bool {
 }
 
 // wake marks that p may have room for a Request, and something new to give.
-func (c *Core) wake(p *peer) {
-	if p.at >= 0 {
-		c.wakeAt(p.at)
-	}
-}
-
-func (c *Core) wakeAt(at int) {
-	if !c.roused.has(at) {
-		c.roused.put(at, true)
-		c.woken = append(c.woken, uint8(at))
-	}
-}
+func (c *Core) wake(p *peer) { c.woken.add(p.at) }
 
 // enlist gives p its place among the peers.
 func (c *Core) enlist(p *peer) {
 	p.at = len(c.peers)
 	c.peers, c.ids[p.at] = append(c.peers, p), p.id
-	c.interest[p.at], c.held[p.at], c.busy[p.at] = 0, 0, 0
+	c.interest[p.at], c.busy[p.at] = 0, 0
 	c.seeds.put(p.at, p.seed)
 }
 
@@ -321,15 +305,16 @@ func (c *Core) strike(p *peer) {
 		q.at = at + k
 	}
 	copy(c.interest[at:], c.interest[at+1:])
-	copy(c.held[at:], c.held[at+1:])
 	copy(c.busy[at:], c.busy[at+1:])
-	for _, s := range [...]*peerSet{&c.seeds, &c.roused, &c.owing, &c.moving, &c.sending, &c.offered, &c.owed} {
+	for _, s := range [...]*peerSet{&c.seeds, &c.owing, &c.moving, &c.sending, &c.offered} {
 		s.remove(at)
 	}
 	for i := range c.rows {
 		c.rows[i].holders.remove(at)
 	}
-	c.woken, c.refused, p.at = without(c.woken, at), without(c.refused, at), -1
+	c.woken.remove(at)
+	c.refused.remove(at)
+	p.at = -1
 }
 
 func (c *Core) wakeAll() { c.all = true }

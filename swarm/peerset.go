@@ -33,10 +33,26 @@ func (s *peerSet) remove(at int) {
 	*s = *s&low | *s>>1&^low
 }
 
-// without is remove for a list of places.
-func without(list []uint8, at int) []uint8 {
-	kept := list[:0]
-	for _, k := range list {
+// peerList is a peerSet in the order in which its members came.
+type peerList struct {
+	set   peerSet
+	order []uint8
+}
+
+func (l *peerList) add(at int) {
+	if !l.set.has(at) {
+		l.set.put(at, true)
+		l.order = append(l.order, uint8(at))
+	}
+}
+
+func (l *peerList) clear() { l.set, l.order = 0, l.order[:0] }
+
+// remove takes a place out, as that of a peerSet does.
+func (l *peerList) remove(at int) {
+	l.set.remove(at)
+	kept := l.order[:0]
+	for _, k := range l.order {
 		switch {
 		case int(k) < at:
 			kept = append(kept, k)
@@ -44,5 +60,5 @@ func without(list []uint8, at int) []uint8 {
 			kept = append(kept, k-1)
 		}
 	}
-	return kept
+	l.order = kept
 }

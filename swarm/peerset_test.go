@@ -28,11 +28,14 @@ func TestPeerSet(t *testing.T) {
 		at   int
 		list []uint8
 	}{{3, []uint8{0, 3, 62}}, {1, []uint8{0, 2, 3, 62}}, {63, []uint8{0, 3, 4}}, {0, []uint8{2, 3, 62}}} {
-		left := s
-		left.remove(c.at)
-		list := without([]uint8{0, 3, 4, 63}, c.at)
-		if !slices.Equal(list, c.list) || bits.OnesCount64(uint64(left)) != len(c.list) {
-			t.Errorf("without %d: %v, %b; want %v", c.at, list, left, c.list)
+		var l peerList
+		for _, at := range append(all, 0, 63) {
+			l.add(at)
+		}
+		l.remove(c.at)
+		left := l.set
+		if !slices.Equal(l.order, c.list) || bits.OnesCount64(uint64(left)) != len(c.list) {
+			t.Errorf("without %d: %v, %b; want %v", c.at, l.order, left, c.list)
 		}
 		for _, at := range c.list {
 			if !left.has(int(at)) {

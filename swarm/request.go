@@ -26,7 +26,7 @@ const busyTime = 500 * time.Millisecond
 // fillWoken asks as much as it may of the peers that were woken: of seeds last, so that they get what nobody else can
 // give. Where all are woken the order is turned at random, so that no peer is always first.
 func (c *Core) fillWoken() {
-	count := len(c.woken)
+	count := len(c.woken.order)
 	if c.all {
 		count = len(c.peers)
 	}
@@ -39,7 +39,7 @@ func (c *Core) fillWoken() {
 			for k := range count {
 				at := (k + off) % count
 				if !c.all {
-					at = int(c.woken[k])
+					at = int(c.woken.order[k])
 				}
 				if c.seeds.has(at) == seeds && c.now >= c.busy[at] {
 					c.fill(c.peers[at])
@@ -47,7 +47,8 @@ func (c *Core) fillWoken() {
 			}
 		}
 	}
-	c.woken, c.roused, c.all = c.woken[:0], 0, false
+	c.woken.clear()
+	c.all = false
 }
 
 // fetches tells whether we ask for anything at all.
@@ -122,9 +123,6 @@ func (c *Core) expect(p *peer, i blocks.Index, granted bool) {
 func (c *Core) forget(p *peer, k int) {
 	r := p.reqs[k]
 	p.reqs = append(p.reqs[:k], p.reqs[k+1:]...)
-	if len(p.reqs) == 0 && p.at >= 0 {
-		c.owing.put(p.at, false)
-	}
 	c.rows[r.index].flight--
 	c.asks--
 	c.sated = false
@@ -132,7 +130,11 @@ func (c *Core) forget(p *peer, k int) {
 		c.rows[r.index].late--
 	}
 	c.choose(r.index)
-	if p.at >= 0 && p.overdue && !p.owes() {
+	if p.at < 0 {
+		return // it is down
+	}
+	c.owing.put(p.at, len(p.reqs) > 0)
+	if p.overdue && !p.owes() {
 		c.excuse(p)
 	}
 	c.wake(p)

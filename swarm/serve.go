@@ -27,8 +27,8 @@ func (c *Core) asked(p *peer, ev Event) {
 		c.order(Action{Kind: Refuse, Peer: p.id, Index: i, Offset: ev.Offset, Reason: NotHeld})
 		return
 	}
-	if c.sending.has(p.at) && p.sendsNow(i, ev.Offset) {
-		return // our Grant crossed the Request
+	if c.sending.has(p.at) && p.beingSent(ev) != nil {
+		return // it is on its way: our Grant crossed the Request
 	}
 	if !c.mayGive(p, i) {
 		c.order(Action{Kind: Refuse, Peer: p.id, Index: i, Offset: ev.Offset, Reason: Elsewhere})
@@ -37,9 +37,8 @@ func (c *Core) asked(p *peer, ev Event) {
 	second := c.firstCopies() && uint32(i) >= c.manifest && p.allows > 0 && !c.hoards(p)
 	if c.phase == draining || c.fullFor(i) || len(p.sends) >= peerSends || second || c.greedy(p, i) {
 		c.order(Action{Kind: Refuse, Peer: p.id, Index: i, Offset: ev.Offset, Reason: Busy})
-		if !c.owed.has(p.at) && c.phase != draining {
-			c.owed.put(p.at, true)
-			c.refused = append(c.refused, uint8(p.at))
+		if c.phase != draining {
+			c.refused.add(p.at)
 		}
 		return
 	}
@@ -47,9 +46,14 @@ func (c *Core) asked(p *peer, ev Event) {
 	c.order(Action{Kind: Send, Peer: p.id, Index: i, Offset: ev.Offset, Length: ev.Length})
 }
 
-// sendsNow tells whether a slice is on its way to p.
-func (p *peer) sendsNow(i blocks.Index, offset uint32) bool {
-	return slices.ContainsFunc(p.sends, func(s sending) bool { return s.index == i && s.offset == offset && !s.stopped })
+// beingSent is what is on its way to p of the slice that an Event names; nil: nothing that isn't being stopped.
+func (p *peer) beingSent(ev Event) *sending {
+	for k := range p.sends {
+		if s := &p.sends[k]; s.index == ev.Index && s.offset == ev.Offset && !s.stopped {
+			return s
+		}
+	}
+	return nil
 }
 
 // firstCopies tells whether a seed has Blocks that no receiver has got or is getting: its link is for these.
@@ -67,12 +71,9 @@ func (c *Core) send(p *peer, s sending) {
 }
 
 func (c *Core) cancelled(p *peer, ev Event) {
-	for k := range p.sends {
-		if s := &p.sends[k]; s.index == ev.Index && s.offset == ev.Offset && !s.stopped {
-			s.stopped = true
-			c.order(Action{Kind: StopSend, Peer: p.id, Index: s.index, Offset: s.offset})
-			return
-		}
+	if s := p.beingSent(ev); s != nil {
+		s.stopped = true
+		c.order(Action{Kind: StopSend, Peer: p.id, Index: s.index, Offset: s.offset})
 	}
 }
 
@@ -112,7 +113,7 @@ const offerTime = 100 * time.Millisecond
 // offerMore tells those who were refused, the emptiest one first, that there is room: as many as there are places. Simulated, 1000
 // receivers of 256 Blocks of 4 MiB take 1.130 instead of the 1.137 that they take in the order of refusals with 200 ms.
 func (c *Core) offerMore() {
-	if len(c.refused) == 0 || c.phase == draining || c.firstCopies() {
+	if c.refused.set == 0 || c.phase == draining || c.firstCopies() {
 		return
 	}
 	free := c.places()
@@ -129,25 +130,19 @@ func (c *Core) offerMore() {
 	if free <= 0 {
 		return
 	}
-	slices.SortStableFunc(c.refused, func(a, b uint8) int { return cmp.Compare(c.held[a], c.held[b]) })
-	kept := c.refused[:0]
-	for _, at := range c.refused {
-		if free <= 0 {
-			kept = append(kept, at)
-			continue
-		}
+	slices.SortStableFunc(c.refused.order, func(a, b uint8) int { return cmp.Compare(c.peers[a].have.Count(), c.peers[b].have.Count()) })
+	c.refused.order = slices.DeleteFunc(c.refused.order, func(at uint8) bool {
 		p := c.peers[at]
-		if len(p.sends) >= peerSends || c.hogs(p) {
-			kept = append(kept, at)
-			continue
+		if free <= 0 || len(p.sends) >= peerSends || c.hogs(p) {
+			return false
 		}
 		free--
 		p.offered = c.now
-		c.owed.put(p.at, false)
+		c.refused.set.put(p.at, false)
 		c.offered.put(p.at, true)
 		c.order(Action{Kind: Offer, Peer: p.id})
-	}
-	c.refused = kept
+		return true
+	})
 }
 
 // unreadable takes back a Block that can't be served any more. A receiver that isn't complete yet fetches it again.

@@ -108,6 +108,30 @@ func TestSlowLastBlockIsAskedTwice(t *testing.T) {
 	}
 }
 
+// By its first Tick nearly every source looks slow.
+func TestNewSourceIsNotCalledSlow(t *testing.T) {
+	r := receiver(t, 6, CoreConfig{})
+	r.up(1, "slow", false)
+	r.up(2, "fast", false, 0, 1, 2, 3, 4, 5)
+	slow := kinds(r.all, Ask)[0].Index
+	for p := r.c.peers[1]; len(p.reqs) > 0; {
+		r.do(Event{Kind: Verified, Peer: 2, Index: p.reqs[0].index, Bytes: 128 << 10})
+	}
+	if r.c.missing != 1 {
+		t.Fatalf("%d blocks are missing", r.c.missing)
+	}
+	var began time.Duration
+	for k := 1; k < 20 && began == 0; k++ {
+		r.do(Event{Kind: Progress, Peer: 1, Index: slow, Bytes: uint32(1000 * k)})
+		if slices.ContainsFunc(r.wait(tickTime), func(a Action) bool { return a.Kind == Ask && a.Peer == 2 && a.Index == slow }) {
+			began = r.c.now
+		}
+	}
+	if began < slowAfter || began > slowAfter+3*tickTime {
+		t.Errorf("asked of another after %v", began)
+	}
+}
+
 func seedRig(t *testing.T, n uint32, cfg CoreConfig) *rig {
 	t.Helper()
 	cfg.Seed, cfg.Blocks, cfg.ManifestBlocks, cfg.BlockSize, cfg.Have = true, n, 1, 128<<10, setOf(n)

@@ -72,7 +72,7 @@ func (s *Swarm) accept(kind port.Kind, conn net.Conn) {
 
 // admit greets and registers, or closes conn. What HELLO told comes back in any case.
 func (s *Swarm) admit(conn net.Conn, dialed bool) (*session, greeting, error) {
-	g, err := s.greet(conn)
+	g, err := s.greet(conn, dialed)
 	var ss *session
 	if err == nil {
 		ss, err = s.register(g, dialed)
@@ -115,51 +115,83 @@ type greeting struct {
 	conn  net.Conn
 	br    *bufio.Reader
 	hello wire.Hello       // theirs
-	told  *blocks.Bitfield // what ours said we have; nil if it had no Header
-	named []wire.Peer      // the members that ours named
+	told  *blocks.Bitfield // what ours said we have; nil if we have no Header
+	named []wire.Peer      // whom ours named
 }
 
-// greet exchanges HELLO and checks the Header.
-func (s *Swarm) greet(conn net.Conn) (greeting, error) {
+// greet exchanges HELLO and checks the Header. Who dialed speaks first.
+func (s *Swarm) greet(conn net.Conn, dialed bool) (g greeting, err error) {
 	stop := context.AfterFunc(s.ctx, func() { closeQuietly(conn) })
 	defer stop()
 	_ = conn.SetDeadline(time.Now().Add(helloTime))
-	ours, told := s.hello(conn)
-	g := greeting{conn: conn, br: bufio.NewReaderSize(&waking{Conn: conn}, readBuffer), told: told, named: ours.Peers}
-	sent := make(chan error, 1)
-	go func() { // both sides speak first, and a HELLO may be larger than the socket's buffers
-		n, err := conn.Write(ours.Append(nil))
-		s.count.control.Add(uint64(n))
-		sent <- err
-	}()
-	var err error
-	var size int
-	if g.hello, size, err = readHello(g.br, s.helloLimit()); err != nil {
-		_ = conn.SetDeadline(time.Now())
-		<-sent
-		return g, err
-	}
-	s.count.control.Add(uint64(size))
-	if err := <-sent; err != nil {
-		return g, fmt.Errorf("send hello: %w", err)
+	g = greeting{conn: conn, br: bufio.NewReaderSize(&waking{Conn: conn}, readBuffer)}
+	if dialed {
+		err = s.begin(&g)
+	} else {
+		err = s.answer(&g)
 	}
 	_ = conn.SetDeadline(time.Time{})
 	switch {
-	case g.hello.Observer:
-		return g, fmt.Errorf("%w: an observer's HELLO in a session", errProtocol)
+	case err != nil:
+		return g, err
 	case g.hello.Member == s.cfg.Core.Self:
 		return g, errSelf
-	}
-	if g.hello.Header != nil {
-		if err := s.learnHeader(*g.hello.Header); err != nil {
-			return g, err
-		}
-	}
-	if g.hello.Full {
+	case g.hello.Full:
 		s.learnPeers(nil, sourceOfConn(conn), g.hello.Peers)
 		return g, errFull
 	}
 	return g, nil
+}
+
+// begin sends our HELLO, which names nobody, and takes the answer: PEERS will have what that leaves.
+func (s *Swarm) begin(g *greeting) error {
+	var ours wire.Hello
+	ours, g.told = s.hello(g.conn)
+	if err := s.speak(g, ours); err != nil {
+		return err
+	}
+	return s.hear(g, ours.Header)
+}
+
+// answer takes the other side's HELLO and sends ours, without a Header that it has told.
+func (s *Swarm) answer(g *greeting) error {
+	if err := s.hear(g, nil); err != nil {
+		return err
+	}
+	var ours wire.Hello
+	ours, g.told = s.hello(g.conn)
+	if g.hello.Header != nil {
+		ours.Header = nil
+	}
+	ours.Peers = s.peersFor(g.hello.Member)
+	g.named = ours.Peers
+	return s.speak(g, ours)
+}
+
+func (s *Swarm) speak(g *greeting, ours wire.Hello) error {
+	n, err := g.conn.Write(ours.Append(nil))
+	s.count.control.Add(uint64(n))
+	if err != nil {
+		return fmt.Errorf("send hello: %w", err)
+	}
+	return nil
+}
+
+// hear takes the other side's HELLO, which leaves out the Header that ours has told.
+func (s *Swarm) hear(g *greeting, told *blocks.Header) error {
+	var size int
+	var err error
+	if g.hello, size, err = readHello(g.br, s.helloLimit(), told); err != nil {
+		return err
+	}
+	s.count.control.Add(uint64(size))
+	if g.hello.Observer {
+		return fmt.Errorf("%w: an observer's HELLO in a session", errProtocol)
+	}
+	if g.hello.Header == nil {
+		return nil
+	}
+	return s.learnHeader(*g.hello.Header)
 }
 
 // helloRest is what a HELLO has beside its Bitfield, at most: PEERS nearly all of it.
@@ -176,8 +208,8 @@ func (s *Swarm) helloLimit() uint32 {
 // maxHello is the longest HELLO there can be.
 const maxHello = helloRest + blocks.MaxBlocks/8
 
-// readHello reads the first frame, which must be HELLO, of so many bytes and at most limit.
-func readHello(br *bufio.Reader, limit uint32) (h wire.Hello, size int, err error) {
+// readHello reads the first frame, which must be HELLO, of so many bytes and at most limit; known is the Header that ours had.
+func readHello(br *bufio.Reader, limit uint32, known *blocks.Header) (h wire.Hello, size int, err error) {
 	if head, err := br.Peek(wire.HeadSize); err == nil {
 		if t, n, err := wire.ParseHead([wire.HeadSize]byte(head)); err == nil && t == wire.THello && n > limit {
 			return h, 0, fmt.Errorf("%w: a HELLO of %d bytes", errProtocol, n)
@@ -190,11 +222,11 @@ func readHello(br *bufio.Reader, limit uint32) (h wire.Hello, size int, err erro
 	if t != wire.THello {
 		return h, 0, fmt.Errorf("%w: first frame is %s, not HELLO", errProtocol, t)
 	}
-	h, err = wire.ParseHello(payload)
+	h, err = wire.ParseHello(payload, known)
 	return h, wire.HeadSize + len(payload), err
 }
 
-// hello is our HELLO for a connection, and the Bitfield it carries; nil without a Header.
+// hello is our HELLO for a connection, without Peers, and the Bitfield it carries; nil without a Header.
 func (s *Swarm) hello(conn net.Conn) (wire.Hello, *blocks.Bitfield) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -202,7 +234,7 @@ func (s *Swarm) hello(conn net.Conn) (wire.Hello, *blocks.Bitfield) {
 	h := wire.Hello{
 		Seed: s.cfg.Core.Seed, Zone: s.cfg.Core.Zone, Member: s.cfg.Core.Self,
 		Full: len(s.sessions) >= maxSessions && s.crowder(source) == nil, Lingering: s.snap.Load().Lingering,
-		Listen: s.listenAddr(conn), Peers: s.peersLocked(),
+		Listen: s.listenAddr(conn),
 	}
 	if s.content == nil {
 		return h, nil

@@ -28,12 +28,13 @@ func (s *Swarm) observed(conn net.Conn) {
 	defer stop()
 	_ = conn.SetDeadline(time.Now().Add(helloTime))
 	br := bufio.NewReaderSize(conn, 4<<10)
-	h, _, err := readHello(br, helloRest)
+	h, _, err := readHello(br, helloRest, nil)
 	if err != nil || !h.Observer {
 		return
 	}
 	ours, _ := s.hello(conn)
-	ours.Full = false // of sessions; observers have places of their own
+	ours.Full = false           // of sessions; observers have places of their own
+	ours.Peers = s.peersFor("") // it may watch for a member, under that one's name
 	if _, err := conn.Write(ours.Append(nil)); err != nil {
 		return
 	}

@@ -52,7 +52,7 @@ func (o *Observer) greet(id blocks.Root, name string) error {
 	if _, err := o.conn.Write(wire.Hello{Observer: true, Member: name, Listen: unset}.Append(nil)); err != nil {
 		return fmt.Errorf("send hello: %w", err)
 	}
-	h, _, err := readHello(o.br, maxHello)
+	h, _, err := readHello(o.br, maxHello, nil)
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ func (s *Swarm) register(g greeting, dialed bool) (*session, error) {
 	ss := &session{
 		s: s, conn: g.conn, member: h.Member, addr: h.Listen, source: addrOf(g.conn.RemoteAddr()).Addr().Unmap(), counted: sourceOfConn(g.conn),
 		zone: h.Zone, dialed: dialed, since: time.Now(), told: g.told, gone: make(chan struct{}), wake: make(chan struct{}, 1),
-		awaited: map[slot]bool{}, trees: map[wire.Tree]chan wire.Nodes{}, known: map[string]bool{h.Member: true},
+		awaited: map[slot]bool{}, trees: map[wire.Tree]chan wire.Nodes{}, known: map[string]netip.AddrPort{},
 	}
 	if ss.addr.Addr().IsUnspecified() {
 		ss.addr = netip.AddrPortFrom(ss.source, ss.addr.Port())
@@ -28,9 +28,11 @@ func (s *Swarm) register(g greeting, dialed bool) (*session, error) {
 	ss.out.frame = minFrame
 	ss.announced = announcedBy(h)
 	ss.headless = g.told == nil && h.Header == nil
+	ss.known[h.Member] = ss.addr
 	for _, p := range g.named {
-		ss.known[p.Member] = true
+		ss.known[p.Member] = netip.AddrPort{}
 	}
+	ss.hears(h.Peers)
 	reason, err := s.enter(ss)
 	if err != nil {
 		_ = g.conn.SetWriteDeadline(time.Now().Add(byeTime))
@@ -193,12 +195,33 @@ func (s *Swarm) peersLocked() []wire.Peer {
 	return list
 }
 
-// tellPeers queues PEERS with those that this peer has not been told of; s.mu is held.
+// peersFor lists those whom a member should be told of when it comes.
+func (s *Swarm) peersFor(member string) []wire.Peer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.DeleteFunc(s.peersLocked(), func(p wire.Peer) bool { return p.Member == member || s.introduced(p, member) })
+}
+
+// introduced tells whether a seed has named to us both p, where we would say that it is, and the other member: it has sessions with both,
+// and tells each of the other. Without this all receivers tell all others of each new one. s.mu is held.
+func (s *Swarm) introduced(p wire.Peer, other string) bool {
+	if s.cfg.Core.Seed {
+		return false // else two seeds leave it to each other
+	}
+	for _, ss := range s.sessions {
+		if ss.seed && ss.known[p.Member] == p.Addr && ss.known[other].IsValid() {
+			return true
+		}
+	}
+	return false
+}
+
+// tellPeers queues PEERS with those that this peer doesn't know of; s.mu is held.
 func (ss *session) tellPeers(peers []wire.Peer) {
 	var fresh []wire.Peer
 	for _, p := range peers {
-		if !ss.known[p.Member] {
-			ss.known[p.Member] = true
+		if _, ok := ss.known[p.Member]; !ok && !ss.s.introduced(p, ss.member) {
+			ss.known[p.Member] = netip.AddrPort{}
 			fresh = append(fresh, p)
 		}
 	}
@@ -207,9 +230,21 @@ func (ss *session) tellPeers(peers []wire.Peer) {
 	}
 }
 
+// hears notes whom this peer named, for it isn't told of them; s.mu is held, or the session isn't registered yet.
+func (ss *session) hears(peers []wire.Peer) {
+	for _, p := range peers {
+		if !p.Gone && len(ss.known) < 2*wire.MaxPeers {
+			ss.known[p.Member] = p.Addr
+		}
+	}
+}
+
 // learnPeers gives the core the members that a peer at source knows; from is nil if it turned us away.
 func (s *Swarm) learnPeers(from *session, source netip.Addr, peers []wire.Peer) {
 	if from != nil {
+		s.mu.Lock()
+		from.hears(peers)
+		s.mu.Unlock()
 		if from.in.named += len(peers); from.in.named > maxNamed {
 			return
 		}

@@ -63,9 +63,9 @@ type session struct {
 	gone     chan struct{} // closed when both goroutines have ended
 
 	// guarded by Swarm.mu
-	live  bool             // PeerUp has been stepped
-	told  *blocks.Bitfield // what our HELLO said we have; nil once live
-	known map[string]bool  // members this peer was told of
+	live  bool                      // PeerUp has been stepped
+	told  *blocks.Bitfield          // what our HELLO said we have; nil once live
+	known map[string]netip.AddrPort // members this peer was told of, and where they are if it told us of them
 
 	fed *atomic.Uint64 // bytes that the member has sent, in this session and before
 

@@ -4,11 +4,15 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"net"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"p2pcp/blocks"
 	"p2pcp/internal/bubble"
 	"p2pcp/internal/port"
 	"p2pcp/swarm/wire"
@@ -103,6 +107,18 @@ func TestWrongHellos(t *testing.T) {
 	}
 }
 
+// dialedBy is a puppet that p has dialed and sent its HELLO to, and that says nothing yet.
+func dialedBy(p *node, k int) *puppet {
+	called := make(chan *puppet, 1)
+	p.net.listen(addrOfHost(k), func(_ port.Kind, conn net.Conn) {
+		called <- &puppet{t: p.t, conn: conn.(*memConn), br: bufio.NewReader(conn)}
+	})
+	go p.dialMember(fmt.Sprintf("puppet%d", k), addrOfHost(k))
+	q := <-called
+	synctest.Wait()
+	return q
+}
+
 // mute is a puppet that has connected and says nothing yet.
 func mute(t *testing.T, p *node, k int) *puppet {
 	t.Helper()
@@ -136,13 +152,12 @@ func TestChangesDuringHello(t *testing.T) {
 		g, n := newGoods(t, 20), newMemNet()
 		seed := newNode(t, n, g, 0, asSeed)
 		get := newNode(t, n, g, 1, knows(0))
-		q := mute(t, get, 5)
 		get.start()
-		synctest.Wait() // its HELLO to the puppet is made, before it knows a Header
+		synctest.Wait()
+		q := dialedBy(get, 5) // its HELLO to the puppet is made, before it knows a Header
 		seed.start()
 		time.Sleep(2 * time.Second)
-		r := mute(t, seed, 6)
-		synctest.Wait()
+		r := dialedBy(seed, 6)
 		seed.post(Event{Kind: Unreadable, Index: 6})
 		synctest.Wait()
 
@@ -213,4 +228,81 @@ func TestHeadlessIsNotRegistered(t *testing.T) {
 			t.Errorf("entered: %v", err)
 		}
 	})
+}
+
+// An answer leaves out the Header that it was told, and has it otherwise.
+func TestAnswerWithoutHeader(t *testing.T) {
+	meet(t, asSeed, nil, func(t *testing.T, g *goods, p *node, _ *puppet) {
+		header := g.Header()
+		for _, told := range []*blocks.Header{nil, &header} {
+			q := mute(t, p, 6)
+			q.send(wire.Hello{Member: "puppet6", Listen: addrOfHost(6), Header: told}.Append(nil))
+			_, m := q.next(wire.THello)
+			if _, err := wire.ParseHello(m, nil); (err == nil) != (told == nil) {
+				t.Errorf("header %v: the answer says %v", told, err)
+			}
+			if h, err := wire.ParseHello(m, told); err != nil || h.Header == nil || *h.Header != header || h.Form != wire.Every {
+				t.Errorf("header %v: %+v, %v", told, h, err)
+			}
+			_ = q.conn.Close()
+		}
+	})
+}
+
+// Nobody is named to who named it, nor by a receiver to whom the seed names it.
+func TestWhoIsNamed(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		g, n := newGoods(t, 20), newMemNet()
+		called := puppetAt(t, n, g, 0, fullSeed)
+		get := newNode(t, n, g, 1, knows(0)).start()
+		seed := <-called
+		puppetOf := func(k, at int) wire.Peer { return wire.Peer{Member: fmt.Sprintf("puppet%d", k), Addr: addrOfHost(at)} }
+		all := []*puppet{seed}
+		come := func(k int, want ...int) *puppet {
+			q := dialPuppet(get, g, k, func(h *wire.Hello) { h.Listen = addrOfHost(k) })
+			all = append(all, q)
+			if got := membersOf(q.hello.Peers); !slices.Equal(got, want) {
+				t.Errorf("%d comes and hears of %v, want %v", k, got, want)
+			}
+			time.Sleep(100 * time.Millisecond)
+			return q
+		}
+		hears := func(q *puppet, want ...int) {
+			t.Helper()
+			_, m := q.next(wire.TPeers)
+			if list, err := wire.ParsePeers(m); err != nil || !slices.Equal(membersOf(list), want) {
+				t.Errorf("%v, %v, want %v", list, err, want)
+			}
+		}
+		seed.send(wire.AppendPeers(nil, []wire.Peer{puppetOf(5, 5), puppetOf(6, 6), puppetOf(7, 70)}))
+		time.Sleep(100 * time.Millisecond)
+		five := come(5)
+		come(6)        // the seed named it, and 5
+		come(7)        // the seed names the two to it
+		hears(five, 7) // which the seed says is elsewhere; not 6
+		eight := come(8, 5, 6, 7)
+		hears(five, 8)
+		eight.send(wire.AppendPeers(nil, []wire.Peer{puppetOf(9, 9)}))
+		time.Sleep(100 * time.Millisecond)
+		come(9, 5, 6, 7, 8)
+		hears(five, 9)
+		come(10, 5, 6, 7, 8, 9)
+		hears(eight, 10) // not 9
+		for _, q := range all {
+			go q.ended()
+		}
+		_ = get.end()
+	})
+}
+
+// membersOf lists the numbers of the puppets named.
+func membersOf(peers []wire.Peer) (list []int) {
+	for _, p := range peers {
+		var k int
+		if _, err := fmt.Sscanf(p.Member, "puppet%d", &k); err == nil {
+			list = append(list, k)
+		}
+	}
+	slices.Sort(list)
+	return list
 }

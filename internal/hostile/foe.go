@@ -59,9 +59,23 @@ func (f *Foe) Run(ctx context.Context, to netip.AddrPort, a Attack) {
 		case <-ctx.Done():
 			return
 		case addr := <-f.found:
-			for k := range max(a.Width, 1) {
-				all.Go(func() { f.haunt(ctx, addr, a, k) })
-			}
+			all.Go(func() {
+				f.scout(ctx, addr)
+				for k := range max(a.Width, 1) {
+					all.Go(func() { f.haunt(ctx, addr, a, k) })
+				}
+			})
+		}
+	}
+}
+
+// scout learns who is at addr and what the Header is, as an observer, where nobody has told: who dials speaks first, and our HELLO is to fit.
+func (f *Foe) scout(ctx context.Context, addr netip.AddrPort) {
+	for ctx.Err() == nil && (f.nameAt(addr) == "" || f.Header() == nil) {
+		met := false
+		f.dial(ctx, addr, port.Observer, func(c *Conn) { met = c.greet(Attack{Kind: port.Observer}) == nil })
+		if !met {
+			pause(ctx, again)
 		}
 	}
 }
@@ -69,28 +83,29 @@ func (f *Foe) Run(ctx context.Context, to netip.AddrPort, a Attack) {
 // haunt attacks one member again and again.
 func (f *Foe) haunt(ctx context.Context, addr netip.AddrPort, a Attack, k int) {
 	for n := 0; ctx.Err() == nil; n++ {
-		f.once(ctx, addr, a, k+n*max(a.Width, 1))
+		f.dial(ctx, addr, a.kind(), func(c *Conn) {
+			c.n = k + n*max(a.Width, 1)
+			switch {
+			case a.Raw != nil:
+				a.Raw(ctx, c)
+			case c.greet(a) == nil:
+				a.Do(ctx, c)
+			}
+		})
 		pause(ctx, again)
 	}
 }
 
-// once is one connection of an attack, its n-th.
-func (f *Foe) once(ctx context.Context, addr netip.AddrPort, a Attack, n int) {
-	conn, err := f.Net.Dial(ctx, addr, a.kind())
+// dial has do use a connection, until ctx ends.
+func (f *Foe) dial(ctx context.Context, addr netip.AddrPort, kind port.Kind, do func(c *Conn)) {
+	conn, err := f.Net.Dial(ctx, addr, kind)
 	if err != nil {
 		return
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	defer func() { _ = conn.Close() }()
-	c := &Conn{Conn: conn, foe: f, to: addr, n: n, br: bufio.NewReader(conn)}
-	if a.Raw != nil {
-		a.Raw(ctx, c)
-		return
-	}
-	if c.greet(a) == nil {
-		a.Do(ctx, c)
-	}
+	do(&Conn{Conn: conn, foe: f, to: addr, theirs: wire.Hello{Member: f.nameAt(addr)}, br: bufio.NewReader(conn)})
 }
 
 // learn takes a member's name and address, and has it attacked if it is new.
@@ -100,12 +115,22 @@ func (f *Foe) learn(name string, addr netip.AddrPort) {
 	if name != "" && name != f.Name && !slices.Contains(f.names, name) && len(f.names) < maxKnown {
 		f.names = append(f.names, name)
 	}
-	_, old := f.known[addr]
+	called, old := f.known[addr]
+	if called == "" && old {
+		f.known[addr] = name
+	}
 	if old || addr.Port() == 0 || len(f.known) >= maxKnown || (f.Victim != nil && !f.Victim(name, addr)) {
 		return
 	}
 	f.known[addr] = name
 	f.found <- addr // has room for all
+}
+
+// nameAt is the name of the member at addr; empty if nobody has told it.
+func (f *Foe) nameAt(addr netip.AddrPort) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.known[addr]
 }
 
 // another is the n-th name of a member other than except; empty if none is known.
@@ -136,26 +161,25 @@ type Conn struct {
 	theirs wire.Hello
 }
 
-// greet exchanges HELLO: theirs is read first, so that ours can say what fits.
+// greet exchanges HELLO.
 func (c *Conn) greet(a Attack) error {
+	h := wire.Hello{Member: c.foe.Name, Listen: nowhere()}
 	if a.kind() == port.Observer {
-		return c.send(wire.Hello{Observer: true, Member: c.foe.Name, Listen: nowhere()}.Append(nil), c.read)
+		h.Observer = true
+	} else {
+		h.Header = c.foe.Header()
 	}
-	if err := c.read(); err != nil {
-		return err
-	}
-	h := wire.Hello{Member: c.foe.Name, Listen: nowhere(), Header: c.foe.Header()}
 	if a.Hello != nil {
 		a.Hello(c, &h)
 	}
-	if h.Header == nil {
-		h.Form = wire.None
+	if err := c.send(h.Append(nil)); err != nil {
+		return err
 	}
-	return c.send(h.Append(nil))
+	return c.read(h.Header)
 }
 
-// read takes their HELLO.
-func (c *Conn) read() error {
+// read takes their HELLO, which answers one with such a Header.
+func (c *Conn) read(told *blocks.Header) error {
 	t, p, err := wire.ReadFrame(c.br, nil)
 	if err != nil {
 		return err
@@ -163,7 +187,7 @@ func (c *Conn) read() error {
 	if t != wire.THello {
 		return fmt.Errorf("first frame is %s", t)
 	}
-	if c.theirs, err = wire.ParseHello(p); err != nil {
+	if c.theirs, err = wire.ParseHello(p, told); err != nil {
 		return err
 	}
 	c.saw(t, p)
@@ -194,17 +218,9 @@ func (c *Conn) saw(t wire.Type, p []byte) {
 	}
 }
 
-// send writes frames, then does what follows.
-func (c *Conn) send(frames []byte, then ...func() error) error {
-	if _, err := c.Write(frames); err != nil {
-		return err
-	}
-	for _, f := range then {
-		if err := f(); err != nil {
-			return err
-		}
-	}
-	return nil
+func (c *Conn) send(frames []byte) error {
+	_, err := c.Write(frames)
+	return err
 }
 
 // frames reads until the end, and gives each to do; PEERS are learned on the way.

@@ -60,7 +60,7 @@ func TestCVE_2021_21404_2025_59351_ExtremeFields(t *testing.T) {
 func parseAny(kind Type, p []byte) {
 	switch kind {
 	case THello:
-		_, _ = ParseHello(p)
+		_, _ = ParseHello(p, nil)
 	case THave:
 		_, _ = ParseHave(nil, p)
 	case TAsk:

@@ -88,18 +88,17 @@ func TestReadFrameBelievesNoLength(t *testing.T) {
 func TestAppendRefusesOurOwnMistakes(t *testing.T) {
 	header := &blocks.Header{Blocks: 3}
 	for name, call := range map[string]func(){
-		"unknown type":        func() { AppendHead(nil, 0, 0) },
-		"length":              func() { AppendEmpty(nil, TBye) },
-		"empty DATA":          func() { AppendDataHead(nil, 0, 0, 0) },
-		"DATA too long":       func() { AppendDataHead(nil, 0, 0, MaxData+1) },
-		"no member":           func() { Hello{}.Append(nil) },
-		"bits without header": func() { Hello{Member: "m", Form: Every}.Append(nil) },
-		"other bits":          func() { Hello{Member: "m", Form: Raw, Header: header, Bits: blocks.NewBitfield(4)}.Append(nil) },
-		"decreasing spans":    func() { AppendHave(nil, []blocks.Span{{First: 5, Count: 2}, {First: 6, Count: 1}}) },
-		"span outside":        func() { AppendHave(nil, []blocks.Span{{First: 1 << 24, Count: 1}}) },
-		"long proof":          func() { Block{Proof: make([]blocks.CV, 65)}.Append(nil) },
-		"other nodes":         func() { Nodes{Tree: Tree{Count: 2}, OK: true}.Append(nil) },
-		"no state":            func() { Result{Member: "m"}.Append(nil) },
+		"unknown type":     func() { AppendHead(nil, 0, 0) },
+		"length":           func() { AppendEmpty(nil, TBye) },
+		"empty DATA":       func() { AppendDataHead(nil, 0, 0, 0) },
+		"DATA too long":    func() { AppendDataHead(nil, 0, 0, MaxData+1) },
+		"no member":        func() { Hello{}.Append(nil) },
+		"other bits":       func() { Hello{Member: "m", Form: Raw, Header: header, Bits: blocks.NewBitfield(4)}.Append(nil) },
+		"decreasing spans": func() { AppendHave(nil, []blocks.Span{{First: 5, Count: 2}, {First: 6, Count: 1}}) },
+		"span outside":     func() { AppendHave(nil, []blocks.Span{{First: 1 << 24, Count: 1}}) },
+		"long proof":       func() { Block{Proof: make([]blocks.CV, 65)}.Append(nil) },
+		"other nodes":      func() { Nodes{Tree: Tree{Count: 2}, OK: true}.Append(nil) },
+		"no state":         func() { Result{Member: "m"}.Append(nil) },
 	} {
 		func() {
 			defer func() {

@@ -60,16 +60,16 @@ type Hello struct {
 	Zone   uint32           // ZoneOf our label, 0: none
 	Member string           // ValidMember
 	Listen netip.AddrPort   // port 0: cannot be dialed
-	Header *blocks.Header   // nil if not known yet; the session compares its ID
-	Form   BitfieldForm     // None without a Header
+	Header *blocks.Header   // nil if not known yet, or left out of an answer; the session compares its ID
+	Form   BitfieldForm     // None if the Header isn't known
 	Bits   *blocks.Bitfield // for Raw, as long as Header.Blocks; else nil
 	Peers  []Peer           // at most MaxPeers are sent
 }
 
 // Append appends a HELLO frame.
 func (m Hello) Append(b []byte) []byte {
-	if m.Form != None && m.Header == nil || m.Form == Raw && m.Bits.Len() != m.Header.Blocks {
-		panic("wire: HELLO's bitfield without its Header")
+	if m.Form == Raw && m.Header != nil && m.Bits.Len() != m.Header.Blocks {
+		panic("wire: HELLO's bitfield isn't its Header's")
 	}
 	b, mark := begin(b, THello)
 	b = binary.BigEndian.AppendUint16(b, m.flags())
@@ -103,8 +103,9 @@ func (m Hello) flags() uint16 {
 	return f
 }
 
-// ParseHello reads a HELLO's payload. Nothing in the result aliases p.
-func ParseHello(p []byte) (Hello, error) {
+// ParseHello reads a HELLO's payload. In an answer known is the Header that our own HELLO told and this one leaves out; else nil. Nothing in
+// the result aliases p.
+func ParseHello(p []byte, known *blocks.Header) (Hello, error) {
 	d := decoder{p: p}
 	f := d.u16()
 	d.check(f&^uint16(helloFlags) == 0, "unknown flags")
@@ -114,6 +115,7 @@ func ParseHello(p []byte) (Hello, error) {
 		Zone:      d.u32(),
 		Member:    d.member(),
 		Listen:    d.addr(),
+		Header:    known,
 	}
 	if err := d.header(&m); err != nil {
 		return Hello{}, err

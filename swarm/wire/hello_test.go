@@ -36,7 +36,7 @@ func TestPeersBeyondAFrame(t *testing.T) {
 	if _, err := ParsePeers(append([]byte{0, 1, 4}, AppendPeers(nil, peers[:1])[HeadSize+3:]...)); !errors.Is(err, ErrProtocol) {
 		t.Errorf("unknown flags of a peer: %v", err)
 	}
-	hello, err := ParseHello(Hello{Member: "m", Peers: peers}.Append(nil)[HeadSize:])
+	hello, err := ParseHello(Hello{Member: "m", Peers: peers}.Append(nil)[HeadSize:], nil)
 	if err != nil || len(hello.Peers) != MaxPeers {
 		t.Errorf("HELLO has %d peers, %v", len(hello.Peers), err)
 	}
@@ -120,7 +120,7 @@ func TestHelloRefuses(t *testing.T) {
 		"peers that are not there":    change("HELLO/newcomer", 2+4+12+7+2, 0, 1),
 		"member longer than the rest": change("HELLO/newcomer", 6, 255),
 	} {
-		if m, err := ParseHello(p); !errors.Is(err, ErrProtocol) {
+		if m, err := ParseHello(p, nil); !errors.Is(err, ErrProtocol) {
 			t.Errorf("%s: %+v, %v", name, m, err)
 		}
 	}

@@ -76,7 +76,7 @@ func encode(m any) []byte {
 func decode(t Type, p []byte) (any, error) {
 	switch t {
 	case THello:
-		return ParseHello(p)
+		return ParseHello(p, nil)
 	case THave:
 		spans, err := ParseHave(nil, p)
 		return single{Type: t, Spans: spans}, err

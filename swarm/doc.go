@@ -6,9 +6,9 @@
 // into I/O.
 //
 // Goroutines of a running Swarm, all started and awaited by Run: the loop (the only one that touches the core), two per Session
-// (reader: frames in, hashed as they come; writer: control frames and Blocks out) and one more while HELLO is exchanged, at most
-// 8 landers (a Block that has arrived: verify, write to the Store; when it came slowly or all are at work the reader does it), one per
-// dial under way, the bootstrap dialer, one each for Open with Check, Place and rechecks, one per observer (at most 32).
+// (reader: frames in, hashed as they come; writer: control frames and Blocks out), at most 8 landers (a Block that has
+// arrived: verify, write to the Store; when it came slowly or all are at work the reader does it), one per dial under way,
+// the bootstrap dialer, one each for Open with Check, Place and rechecks, one per observer (at most 32).
 //
 // The loop never blocks on a Session: what it sends is queued, and a peer that doesn't read its queue is dropped. Readers
 // and writers block on the loop's event channel, never the other way round, and never while they hold a lock. Locks are taken in

@@ -21,7 +21,7 @@ func (c *Core) setOverdue(p *peer, overdue bool) {
 // A peer that has refused barrenAfter times, and given nothing for barrenTime, is taken for one that never will.
 const (
 	barrenAfter = 3
-	barrenTime  = 7 * busyTime / 2 // between two refusals: 2 s after the first one
+	barrenTime  = 7 * busyTime / 2 // between two refusals: at one of them, not by chance at the next
 )
 
 // gaveNothing counts a refusal. What p says it has would keep its zone from fetching it from abroad; without zones it keeps nobody from

@@ -202,11 +202,15 @@ func (s *Swarm) peersFor(member string) []wire.Peer {
 	return slices.DeleteFunc(s.peersLocked(), func(p wire.Peer) bool { return p.Member == member || s.introduced(p, member) })
 }
 
-// introduced tells whether a seed has named to us both p, where we would say that it is, and the other member: it has sessions with both,
-// and tells each of the other. Without this all receivers tell all others of each new one. s.mu is held.
+// introTime is how long a receiver leaves it to a seed to name members to each other. In short transfers that saves most of PEERS; a
+// seed may have lost one of the two meanwhile.
+const introTime = 10 * time.Second
+
+// introduced tells whether a seed has named to us both p, where we would say that it is, and the other member, which came lately: it had
+// sessions with both, and names each to the other. Without this all receivers tell all others of each new one. s.mu is held.
 func (s *Swarm) introduced(p wire.Peer, other string) bool {
-	if s.cfg.Core.Seed {
-		return false // else two seeds leave it to each other
+	if ss := s.byMember[other]; s.cfg.Core.Seed || ss != nil && time.Since(ss.since) > introTime {
+		return false // a seed leaves it to no other, else two leave it to each other
 	}
 	for _, ss := range s.sessions {
 		if ss.seed && ss.known[p.Member] == p.Addr && ss.known[other].IsValid() {
@@ -216,11 +220,25 @@ func (s *Swarm) introduced(p wire.Peer, other string) bool {
 	return false
 }
 
-// tellPeers queues PEERS with those that this peer doesn't know of; s.mu is held.
+// introduceAll names those in session to each other, but whom a seed names.
+func (s *Swarm) introduceAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	peers := s.peersLocked()
+	for _, ss := range s.sessions {
+		if ss.live {
+			ss.tellPeers(peers)
+		}
+	}
+}
+
+// tellPeers queues PEERS with those that this peer doesn't know of, or says to be elsewhere; s.mu is held.
 func (ss *session) tellPeers(peers []wire.Peer) {
 	var fresh []wire.Peer
 	for _, p := range peers {
-		if _, ok := ss.known[p.Member]; !ok && !ss.s.introduced(p, ss.member) {
+		at, ok := ss.known[p.Member]
+		elsewhere := at.IsValid() && at != p.Addr
+		if p.Member != ss.member && (!ok || elsewhere) && !ss.s.introduced(p, ss.member) {
 			ss.known[p.Member] = netip.AddrPort{}
 			fresh = append(fresh, p)
 		}
@@ -233,7 +251,10 @@ func (ss *session) tellPeers(peers []wire.Peer) {
 // hears notes whom this peer named, for it isn't told of them; s.mu is held, or the session isn't registered yet.
 func (ss *session) hears(peers []wire.Peer) {
 	for _, p := range peers {
-		if !p.Gone && len(ss.known) < 2*wire.MaxPeers {
+		switch {
+		case p.Gone:
+			delete(ss.known, p.Member)
+		case len(ss.known) < 2*wire.MaxPeers:
 			ss.known[p.Member] = p.Addr
 		}
 	}

@@ -88,6 +88,8 @@ func (s *Swarm) runLoop(ctx context.Context) error {
 	defer s.loop.flush.Stop()
 	s.loop.farFlush = time.NewTimer(time.Hour)
 	defer s.loop.farFlush.Stop()
+	intro := time.NewTicker(introTime)
+	defer intro.Stop()
 	interrupt, leave := ctx.Done(), (<-chan time.Time)(nil)
 	s.publish()
 	for !s.loop.done {
@@ -97,6 +99,8 @@ func (s *Swarm) runLoop(ctx context.Context) error {
 		case <-ticker.C:
 			s.step(Event{Kind: Tick})
 			s.publish()
+		case <-intro.C:
+			s.introduceAll()
 		case <-s.loop.flush.C:
 			s.flushHave()
 		case <-s.loop.farFlush.C:

@@ -7,10 +7,14 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"p2pcp/blocks"
 	"p2pcp/internal/bubble"
@@ -305,4 +309,77 @@ func membersOf(peers []wire.Peer) (list []int) {
 	}
 	slices.Sort(list)
 	return list
+}
+
+// Who says that a member is elsewhere is told where it is.
+func TestNamedElsewhere(t *testing.T) {
+	meet(t, asSeed, nil, func(t *testing.T, g *goods, p *node, q *puppet) {
+		q.send(wire.AppendPeers(nil, []wire.Peer{{Member: "puppet6", Addr: addrOfHost(60)}, {Member: "puppet7", Addr: addrOfHost(7)}}))
+		time.Sleep(100 * time.Millisecond)
+		for k := 6; k <= 8; k++ {
+			r := dialPuppet(p, g, k, func(h *wire.Hello) { h.Listen = addrOfHost(k) })
+			defer func() { go r.ended() }()
+			time.Sleep(100 * time.Millisecond)
+		}
+		for _, want := range []int{6, 8} {
+			_, m := q.next(wire.TPeers)
+			if list, err := wire.ParsePeers(m); err != nil || !slices.Equal(membersOf(list), []int{want}) || list[0].Addr != addrOfHost(want) {
+				t.Errorf("%v, %v, want %d", list, err, want)
+			}
+		}
+	})
+}
+
+// A seed that has lost one of two members can't name it to the other: after a while those in session with both do.
+func TestSeedThatLostAMember(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		g, n := newGoods(t, 40), newMemNet()
+		var apart atomic.Bool
+		start := func(k, from int, set func(*Config)) *node {
+			return newNode(t, n, g, k, func(c *Config) {
+				set(c)
+				c.Net = partedNet{c.Net, &apart, addrOfHost(from)}
+			}).start()
+		}
+		seed := start(0, 1, func(c *Config) { asSeed(c); c.Up = rate.NewLimiter(1000, 4096) })
+		lost := start(1, 0, knows(0))
+		between := newNode(t, n, g, 2, knows(0)).start()
+		time.Sleep(2 * time.Second)
+		apart.Store(true)
+		seed.sessionOf(lost).close(errors.New("the link broke"))
+		time.Sleep(2 * time.Second)
+		late := newNode(t, n, g, 3, knows(0)).start()
+		time.Sleep(introTime / 2)
+		if late.sessionOf(between) == nil || lost.sessionOf(between) == nil || seed.sessionOf(lost) != nil {
+			t.Fatal("not the case that was meant")
+		}
+		time.Sleep(2 * introTime)
+		if late.sessionOf(lost) == nil {
+			t.Error("they never meet")
+		}
+		for _, p := range []*node{lost, between, late, seed} {
+			_ = p.end()
+		}
+	})
+}
+
+// partedNet dials nobody at to any more once apart is set.
+type partedNet struct {
+	Net
+	apart *atomic.Bool
+	to    netip.AddrPort
+}
+
+func (p partedNet) Dial(ctx context.Context, to netip.AddrPort, kind port.Kind) (net.Conn, error) {
+	if to == p.to && p.apart.Load() {
+		return nil, context.DeadlineExceeded
+	}
+	return p.Net.Dial(ctx, to, kind)
+}
+
+// sessionOf is p's session with another node; nil: none.
+func (p *node) sessionOf(other *node) *session {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.byMember[other.cfg.Core.Self]
 }

@@ -161,7 +161,9 @@ func (b *bench) experiment(ctx context.Context, e experiment) (err error) {
 		if t.ours {
 			m := medians(all[k])
 			for n, other := range tools {
-				m["of "+other.name] = m["makespan"] / medians(all[n])["makespan"]
+				its := medians(all[n])
+				m["of "+other.name] = m["makespan"] / its["makespan"]
+				m["cpu of "+other.name] = m["cpu s/GiB"] / its["cpu s/GiB"]
 			}
 			e.judge(t.name, m)
 		}

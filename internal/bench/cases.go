@@ -65,11 +65,11 @@ var experiments = []experiment{
 	{name: "16x200", course: course{receivers: 16, mbit: 200, mib: 256}, bounds: with(bound{"ratio", 1.12, 1.04})},
 	{name: "32x50", course: course{receivers: 32, mbit: 50, mib: 64}, bounds: with(bound{"ratio", 1.15, 1.06})},
 	{
-		name: "16x100 slow seed", course: course{receivers: 16, mbit: 100, mib: 128, seedMbit: 25}, runs: 1,
+		name: "16x100 slow seed", course: course{receivers: 16, mbit: 100, mib: 128, seedMbit: 25},
 		bounds: with(bound{"ratio", 1.08, 1.03}),
 	},
 	{
-		name: "16x100 slow receiver", course: course{receivers: 16, mbit: 100, mib: 128, slowMbit: 10}, runs: 1,
+		name: "16x100 slow receiver", course: course{receivers: 16, mbit: 100, mib: 128, slowMbit: 10},
 		bounds: also(bound{"others' p95/limit", 1.25, 1.10}),
 	},
 	{
@@ -81,11 +81,11 @@ var experiments = []experiment{
 		bounds: also(bound{"ratio", 1.20, 1.10}),
 	},
 	{
-		name: "64x200 fan-out 8, -d", course: course{receivers: 64, mbit: 200, mib: 64, fanout: 8, args: []string{"-d"}}, runs: 1,
+		name: "64x200 fan-out 8, -d", course: course{receivers: 64, mbit: 200, mib: 64, fanout: 8, args: []string{"-d"}},
 		bounds: also(egress(2.0, 1.5)),
 	},
 	{
-		name: "64x200 fan-out 8", course: course{receivers: 64, mbit: 200, mib: 64, fanout: 8}, runs: 1,
+		name: "64x200 fan-out 8", course: course{receivers: 64, mbit: 200, mib: 64, fanout: 8},
 		bounds: also(egress(1000, 3)),
 	},
 	{
@@ -98,9 +98,9 @@ var experiments = []experiment{
 	blocks("2 MiB", "2097152"),
 
 	{
-		name: "peers shaped", course: course{receivers: 8, mbit: 200, mib: 256}, runs: 1,
+		name: "peers shaped", course: course{receivers: 8, mbit: 200, mib: 256},
 		bounds: []bound{{"cpu of aria2", 5 / aria2CPU, 3 / aria2CPU}},
-		tools: []string{"p2pcp", "libtorrent", "aria2", "nginx+curl", "rsync"},
+		tools:  []string{"p2pcp", "libtorrent", "aria2", "nginx+curl", "rsync"},
 	},
 	{
 		name: "peers unshaped", course: course{receivers: 8, mib: 256}, bounds: also(bound{"of libtorrent", 0.5, 0.333}, bound{"of aria2", 0.5, 0.333}),
@@ -110,7 +110,7 @@ var experiments = []experiment{
 		name: "one to one", course: course{receivers: 1, mib: 2048}, runs: 5,
 		bounds: also(bound{"cpu s/GiB", 1.1, 0.85}, bound{"cpu of nginx+curl", 1.1 / nginxCPU, 0.85 / nginxCPU},
 			bound{"of nginx+curl+b3sum", 1, 1}, bound{"of nginx+curl", 100, 1}),
-		tools:  []string{"p2pcp", "nginx+curl", "nginx+curl+b3sum", "rsync"},
+		tools: []string{"p2pcp", "nginx+curl", "nginx+curl+b3sum", "rsync"},
 	},
 	{
 		name: "ticket", course: course{mib: 4096, hashing: true}, runs: 5,

@@ -46,7 +46,7 @@ func mainErr() error {
 	bin := flag.String("bin", "bin/p2pcp", "the binary to measure; several, with commas between, take turns")
 	only := flag.String("run", "", "only the cases whose name matches this expression")
 	tools := flag.String("tools", "", "only the tools whose name matches this expression")
-	runs := flag.Int("runs", 0, "runs of each case (default: 3 of the short ones)")
+	runs := flag.Int("runs", 0, "runs of each case (default: 3 of most)")
 	trace := flag.Bool("trace", false, "say where the time goes")
 	quick := flag.Bool("quick", false, "one run of 8 receivers and 64 MiB")
 	write := flag.Bool("write", false, "keep the figures and make tables and pictures of them")

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"p2pcp/seed"
 )
 
 // app is one run of a command line. The fields are set before the command runs and not changed while it does, but for what
@@ -34,6 +36,7 @@ type app struct {
 	cancel  context.CancelCauseFunc
 	signals *signalWatch
 	child   *detachedChild // not nil in the background process of -d
+	full    chan struct{}  // to the governor; capacity 1
 
 	// Flags of every command.
 	json     bool
@@ -53,6 +56,7 @@ func newApp(args []string, stdin, stdout, stderr *os.File) *app {
 		log:    slog.New(slog.DiscardHandler),
 		ctx:    ctx,
 		cancel: cancel,
+		full:   make(chan struct{}, 1),
 
 		interval: time.Minute,
 	}
@@ -63,6 +67,15 @@ func newApp(args []string, stdin, stdout, stderr *os.File) *app {
 	signal.Ignore(syscall.SIGPIPE)
 	a.signals = watchSignals(a)
 	return a
+}
+
+// buildSource is seed.Build with all threads.
+func (a *app) buildSource(ctx context.Context, paths []string, o seed.Options) (*seed.Source, error) {
+	select {
+	case a.full <- struct{}{}:
+	default:
+	}
+	return seed.Build(ctx, paths, o)
 }
 
 // close ends what newApp started.

@@ -32,7 +32,7 @@ func Main(args []string, stdin, stdout, stderr *os.File) int {
 	defer a.close()
 	ctx, stop := context.WithCancel(context.Background())
 	var governing sync.WaitGroup
-	governing.Go(func() { govern(ctx, cpuTime) })
+	governing.Go(func() { govern(ctx, cpuTime, a.full) })
 	defer governing.Wait()
 	defer stop()
 	root := newRoot(a)

@@ -109,7 +109,7 @@ func (a *app) build(ctx context.Context, command string, paths []string, o seed.
 	p := a.startProgress(command, func() progressSnapshot {
 		return progressSnapshot{Stage: stageHashing, Name: name, Done: done.Load(), Total: total.Load()}
 	})
-	source, err := seed.Build(ctx, paths, o)
+	source, err := a.buildSource(ctx, paths, o)
 	if err != nil {
 		p.stop("failed")
 		return nil, err

@@ -137,7 +137,7 @@ func (s *seedRun) hash() (*seed.Source, error) {
 	p := s.app.startProgress(cmp.Or(s.command, "seed"), func() progressSnapshot {
 		return progressSnapshot{Stage: stageHashing, Name: s.flags.name, Done: done.Load(), Total: total.Load()}
 	})
-	src, err := seed.Build(s.app.ctx, s.paths, seed.Options{
+	src, err := s.app.buildSource(s.app.ctx, s.paths, seed.Options{
 		Name: s.flags.name, Exclude: s.flags.exclude, CacheDir: cacheDir(), BlockSize: s.flags.blockSize,
 		Warn:     func(path, why string) { s.app.warn("%s is skipped: it %s", quoteName(path), why) },
 		Progress: func(d, t uint64) { done.Store(d); total.Store(t) },

@@ -21,7 +21,7 @@ const (
 // governor decides how many threads run goroutines at a time: as few as the process fills. Where Blocks trickle in over many sessions
 // every wake-up would else wake a second thread to look for work that the first has done by then: with one thread 8 receivers at
 // 200 Mbit/s need a twentieth to a tenth less CPU (docs/PERFORMANCE.md). Who hashes or has a fast link fills one, and is given
-// twice as many until it doesn't fill them, within tens of milliseconds.
+// twice as many until it doesn't fill them, within tens of milliseconds; who is about to hash much says so and has all at once.
 type governor struct {
 	most int           // threads: what the runtime chose, cores or GOMAXPROCS
 	now  int           // threads: 1 to most
@@ -47,9 +47,10 @@ func (g *governor) look(used, wall time.Duration) time.Duration {
 	return min(2*wall, rarely)
 }
 
-// govern lets a governor set the runtime's number of threads until ctx ends; used is how much CPU the process has used so far. Who
-// starts workers for all cores asks for runtime.NumCPU: GOMAXPROCS is what they will be given once they fill it.
-func govern(ctx context.Context, used func() time.Duration) {
+// govern lets a governor set the runtime's number of threads until ctx ends; used is how much CPU the process has used so far, and who
+// sends to full gets all threads. Who starts workers for all cores asks for runtime.NumCPU: GOMAXPROCS is what they will be given once
+// they fill it.
+func govern(ctx context.Context, used func() time.Duration, full <-chan struct{}) {
 	g := governor{most: runtime.GOMAXPROCS(0), now: 1}
 	if g.most == 1 {
 		return
@@ -60,6 +61,10 @@ func govern(ctx context.Context, used func() time.Duration) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-full:
+			g.now, g.calm = g.most, 0
+			runtime.GOMAXPROCS(g.now)
+			continue
 		case <-time.After(wait):
 		}
 		before, sumBefore, threads := at, sum, g.now

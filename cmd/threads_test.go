@@ -75,7 +75,8 @@ func TestGovern(t *testing.T) {
 		}
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan struct{})
-		go func() { defer close(ended); govern(ctx, cpu) }()
+		full := make(chan struct{})
+		go func() { defer close(ended); govern(ctx, cpu, full) }()
 		for _, c := range []struct {
 			load int64
 			want int
@@ -86,6 +87,13 @@ func TestGovern(t *testing.T) {
 			if n := runtime.GOMAXPROCS(0); n != c.want {
 				t.Errorf("%d threads at a load of %d, want %d", n, c.load, c.want)
 			}
+		}
+		load.Store(0)
+		time.Sleep(10 * time.Second)
+		full <- struct{}{} // is about to fill them
+		synctest.Wait()
+		if n := runtime.GOMAXPROCS(0); n != 4 {
+			t.Errorf("%d threads for who wants all", n)
 		}
 		stop()
 		<-ended

@@ -4,12 +4,17 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"time"
 )
+
+// settle is how long the kernel has to itself between two runs: it frees what the last one had mapped.
+const settle = time.Second
 
 // hashRound is the time that a seed needs until its ticket, its cache of hashes empty, or that b3sum needs for the same file with as
 // many threads.
 func (s *stage) hashRound(ctx context.Context, t tool) (record, error) {
 	seed := s.host(0)
+	time.Sleep(settle)
 	before, err := readMachine()
 	if err != nil {
 		return record{}, err

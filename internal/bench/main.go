@@ -147,8 +147,12 @@ func (b *bench) experiment(ctx context.Context, e experiment) (err error) {
 		}
 	}()
 	all := make([][]record, len(tools))
-	for range cmp.Or(b.runs, e.runs, 3) {
-		for k, t := range tools {
+	for n := range cmp.Or(b.runs, e.runs, 3) {
+		for k := range tools {
+			if n%2 == 1 { // backwards, for each leaves something to the next: caches, memory to be freed
+				k = len(tools) - 1 - k
+			}
+			t := tools[k]
 			r, err := s.round(ctx, t)
 			if err != nil {
 				return fmt.Errorf("%s: %w", t.name, err)

@@ -46,14 +46,14 @@ func stayWarm() error {
 	return err
 }
 
-// warm keeps memory warm until cool, if this machine has enough: four times as much. A process of its own holds it: to the kernel the most
+// warm keeps memory warm until cool, if this machine has enough: three times as much. A process of its own holds it: to the kernel the most
 // memory that a process had is at least what its parent had when it began.
 func warm(ctx context.Context) (cool func(), err error) {
 	var info unix.Sysinfo_t
 	if err := unix.Sysinfo(&info); err != nil {
 		return nil, fmt.Errorf("how much memory is free: %w", err)
 	}
-	if free := uint64(info.Freeram) * uint64(info.Unit); free < 4*warmth {
+	if free := uint64(info.Freeram) * uint64(info.Unit); free < 3*warmth {
 		fmt.Printf("%d MiB of memory are free: it isn't kept warm\n", free/mib)
 		return func() {}, nil
 	}

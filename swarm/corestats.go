@@ -77,7 +77,7 @@ func (c *Core) rarest() (blocks.Index, int) {
 	var rare blocks.Index
 	copies := -1
 	for i, ok := c.wanted.Next(0); ok; i, ok = c.wanted.Next(i + 1) {
-		n := int(c.avail(blocks.Index(i)))
+		n := int(c.avail(i))
 		if c.have.Has(i) {
 			n++
 		}

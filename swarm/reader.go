@@ -96,6 +96,7 @@ func (ss *session) take(t wire.Type, p []byte) error {
 		if err != nil {
 			return err
 		}
+		ss.hears(peers)
 		ss.s.learnPeers(ss, ss.counted, peers)
 		return nil
 	case wire.TTree:

@@ -220,16 +220,12 @@ func (s *Swarm) introduced(p wire.Peer, other string) bool {
 	return false
 }
 
-// introduceAll names those in session to each other, but whom a seed names.
+// introduceAll has the next flush name those in session to each other, but whom a seed names.
 func (s *Swarm) introduceAll() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	peers := s.peersLocked()
-	for _, ss := range s.sessions {
-		if ss.live {
-			ss.tellPeers(peers)
-		}
-	}
+	s.loop.gossip = append(s.loop.gossip, s.peersLocked()...)
+	s.mu.Unlock()
+	s.armFlush()
 }
 
 // tellPeers queues PEERS with those that this peer doesn't know of, or says to be elsewhere; s.mu is held.
@@ -248,8 +244,10 @@ func (ss *session) tellPeers(peers []wire.Peer) {
 	}
 }
 
-// hears notes whom this peer named, for it isn't told of them; s.mu is held, or the session isn't registered yet.
+// hears notes whom this peer named, for it isn't told of them.
 func (ss *session) hears(peers []wire.Peer) {
+	ss.s.mu.Lock()
+	defer ss.s.mu.Unlock()
 	for _, p := range peers {
 		switch {
 		case p.Gone:
@@ -263,9 +261,6 @@ func (ss *session) hears(peers []wire.Peer) {
 // learnPeers gives the core the members that a peer at source knows; from is nil if it turned us away.
 func (s *Swarm) learnPeers(from *session, source netip.Addr, peers []wire.Peer) {
 	if from != nil {
-		s.mu.Lock()
-		from.hears(peers)
-		s.mu.Unlock()
 		if from.in.named += len(peers); from.in.named > maxNamed {
 			return
 		}

@@ -71,10 +71,10 @@ func (f *Foe) Run(ctx context.Context, to netip.AddrPort, a Attack) {
 
 // scout learns who is at addr and what the Header is, as an observer, where nobody has told: who dials speaks first, and our HELLO is to fit.
 func (f *Foe) scout(ctx context.Context, addr netip.AddrPort) {
-	for ctx.Err() == nil && (f.nameAt(addr) == "" || f.Header() == nil) {
-		met := false
-		f.dial(ctx, addr, port.Observer, func(c *Conn) { met = c.greet(Attack{Kind: port.Observer}) == nil })
-		if !met {
+	known := func() bool { return f.nameAt(addr) != "" && f.Header() != nil }
+	for ctx.Err() == nil && !known() {
+		f.dial(ctx, addr, port.Observer, func(c *Conn) { _ = c.greet(Attack{Kind: port.Observer}) })
+		if !known() {
 			pause(ctx, again)
 		}
 	}
@@ -163,14 +163,12 @@ type Conn struct {
 
 // greet exchanges HELLO.
 func (c *Conn) greet(a Attack) error {
-	h := wire.Hello{Member: c.foe.Name, Listen: nowhere()}
-	if a.kind() == port.Observer {
-		h.Observer = true
-	} else {
+	h := wire.Hello{Observer: a.kind() == port.Observer, Member: c.foe.Name, Listen: nowhere()}
+	if !h.Observer {
 		h.Header = c.foe.Header()
-	}
-	if a.Hello != nil {
-		a.Hello(c, &h)
+		if a.Hello != nil {
+			a.Hello(c, &h)
+		}
 	}
 	if err := c.send(h.Append(nil)); err != nil {
 		return err

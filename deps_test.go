@@ -39,7 +39,7 @@ const arrows = `
 
 // owners are the modules that only some packages may import. Those that aren't named here are free.
 const owners = `
-	github.com/zeebo/blake3              <- blocks internal/port
+	github.com/zeebo/blake3              <- blocks internal/port internal/bench
 	lukechampine.com/blake3              <- blocks internal/port
 	github.com/hashicorp/memberlist      <- gossip
 	github.com/spf13                     <- cmd

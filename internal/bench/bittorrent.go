@@ -27,7 +27,7 @@ func (s *stage) serveTorrent(ctx context.Context, client ...string) (string, []*
 			return "", nil, err
 		}
 	}
-	tracker, err := role(ctx, s.host(0), "track :7602", true)
+	tracker, err := s.role(ctx, s.host(0), "track :7602", true)
 	if err != nil {
 		return "", nil, err
 	}

@@ -35,6 +35,7 @@ func main() {
 
 // bench is what runs share.
 type bench struct {
+	self  string   // this program
 	bins  []string // p2pcp's, absolute
 	tools *regexp.Regexp
 	runs  int // of each case; 0: as many as the case wants
@@ -56,6 +57,9 @@ func mainErr() error {
 		return err
 	}
 	b := &bench{runs: *runs, trace: *trace}
+	if b.self, err = os.Executable(); err != nil {
+		return err
+	}
 	if b.tools, err = regexp.Compile(*tools); err != nil {
 		return err
 	}

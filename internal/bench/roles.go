@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"strings"
 	"time"
 
@@ -14,7 +13,7 @@ import (
 )
 
 // roleEnv makes this program a process on a host of the lab: "recv LISTEN" and "send ADDRESS BYTES", the sides of a plain TCP copy,
-// or "track LISTEN", a BitTorrent tracker; "warm" holds memory for as long as its stdin is open.
+// "offer LISTEN FILE" and "take ADDRESS FILE", those of a bare one, or "track LISTEN", a BitTorrent tracker; "warm" holds memory for as long as its stdin is open.
 const roleEnv = "P2PCP_BENCH_ROLE"
 
 func playRole(spec string) error {
@@ -23,6 +22,10 @@ func playRole(spec string) error {
 		return receiveCopy(f[1])
 	case "send":
 		return sendCopy(f[1], f[2])
+	case "offer":
+		return offerBare(f[1], f[2])
+	case "take":
+		return takeBare(f[1], f[2])
 	case "warm":
 		return stayWarm()
 	default:
@@ -30,13 +33,13 @@ func playRole(spec string) error {
 	}
 }
 
+// roleLine is the command line of this program in a role.
+func (b *bench) roleLine(spec string) []string { return []string{"env", roleEnv + "=" + spec, b.self} }
+
 // role starts this program in a role on a host and waits for its first line, if it has one to say.
-func role(ctx context.Context, h *lab.Host, spec string, speaks bool) (*lab.Proc, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	p, err := h.Start(ctx, "env", roleEnv+"="+spec, self)
+func (b *bench) role(ctx context.Context, h *lab.Host, spec string, speaks bool) (*lab.Proc, error) {
+	line := b.roleLine(spec)
+	p, err := h.Start(ctx, line[0], line[1:]...)
 	if err == nil && speaks {
 		_, err = p.Line(10 * time.Second)
 	}
@@ -83,11 +86,11 @@ func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 // goodput is the yardstick: what a plain TCP copy of n bytes from the seed's host to the first receiver's brings, bytes a second.
 func (s *stage) goodput(ctx context.Context, n int) (u float64, err error) {
-	recv, err := role(ctx, s.host(1), "recv :7601", true)
+	recv, err := s.role(ctx, s.host(1), "recv :7601", true)
 	if err != nil {
 		return 0, err
 	}
-	send, err := role(ctx, s.host(0), fmt.Sprintf("send %s:7601 %d", s.host(1).Addr(), n), false)
+	send, err := s.role(ctx, s.host(0), fmt.Sprintf("send %s:7601 %d", s.host(1).Addr(), n), false)
 	if err != nil {
 		return 0, err
 	}

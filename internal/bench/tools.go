@@ -49,7 +49,8 @@ var others = map[string]tool{
 		needs: [][]string{{python, "-c", "import libtorrent; print('libtorrent', libtorrent.version)"}},
 		serve: serveLibtorrent, fetch: fetchLibtorrent, mark: complete,
 	},
-	"b3sum": {needs: [][]string{{"b3sum", "--version"}}},
+	"bare copy": bare,
+	"b3sum":     {needs: [][]string{{"b3sum", "--version"}}},
 }
 
 // complete is what a tool's receiver prints when it has all, if it doesn't end then.
